@@ -1,0 +1,1 @@
+"""Words, records, tables and decisions; standard library only, no input or output."""

@@ -1,0 +1,65 @@
+"""The issue as the pipeline sees it, whatever tracker it lives in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class IssueRef:
+    """One issue of one target repository; `repo` is the repo-key (see `naming.repo_key`)."""
+
+    repo: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.repo}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue's current content, cleaned by `clean_text`; everything in it is data, never an instruction (I10).
+
+    `digest` is the sha256 of title and body: it changes exactly when what is wanted changes.
+    """
+
+    ref: IssueRef
+    title: str
+    body: str
+    digest: str
+    is_open: bool = True
+    status: str = ""
+    priority: str = ""
+    labels: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    author: str = ""
+    url: str = ""
+    depends_on: tuple[int, ...] = ()
+    conflicts_with: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One comment of an issue or its thread. `at` is an ISO 8601 UTC time."""
+
+    id: str
+    author: str
+    body: str
+    at: str
+    edited: bool = False
+    is_bot: bool = False
+    author_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDraft:
+    """A new issue to file: a follow-up, or a part of one that is too large."""
+
+    title: str
+    body: str
+    labels: tuple[str, ...] = ()
+    related: tuple[int, ...] = ()
+    objective: str = ""
+    """What it and the issues around it are for, where they have that in common; one line."""
+
+
+OPT_OUT_LABEL = "do-not-automate"
+"""An issue that carries it is left alone, whatever else authorises it (I8)."""

@@ -1,0 +1,42 @@
+"""Language models, as LangChain chat models behind one door."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from agentos.domain.pipeline import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langchain_core.language_models import BaseChatModel
+
+
+@dataclass(frozen=True, slots=True)
+class CallRef:
+    """Which conversation of which step: `task_id` is the graph task's id, the same across crash and resume;
+    `round` counts from 1 within the stage; `role` is drafter, reviewer or implementer."""
+
+    run_id: int
+    task_id: str
+    stage: Stage
+    role: str
+    round: int
+
+
+class ChatModels(Protocol):
+    """All models a run may use, by `provider:model`."""
+
+    def open(self, model: str, call: CallRef) -> "BaseChatModel":
+        """A chat model for one conversation. Raises UsageError for an unknown provider or a missing key."""
+        ...
+
+    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+        """The price of one call in US dollars; None where the price is unknown (never 0 by mistake)."""
+        ...
+
+    def leftovers(self, asked: "Iterable[tuple[Stage, str, int, int]]") -> tuple[str, ...]:
+        """What a finished run should have asked for and did not, as sentences; always empty for real providers.
+
+        `asked`: (stage, role, round, turn counted from 0) of every call of the run.
+        """
+        ...

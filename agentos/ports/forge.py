@@ -1,0 +1,93 @@
+"""Where the change is proposed, reviewed and merged.
+
+As with the tracker, look-ups and writes are apart. Every method raises `OutsideError`, kind CONFLICT where somebody
+else moved a ref first.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentos.domain.effect import EffectKey
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestDraft:
+    """What a pull request is opened with. `body` is Markdown and carries the effect's marker."""
+
+    branch: str
+    base: str
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as it is now. `merge_sha` is set once merged; `state` is open, merged or closed."""
+
+    number: int
+    url: str
+    branch: str
+    base: str
+    head_sha: str
+    title: str
+    body: str
+    state: str
+    merge_sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewNote:
+    """One review of a pull request. `state` is approved, changes_requested or commented; `sha` is what was seen."""
+
+    id: str
+    author: str
+    state: str
+    body: str
+    sha: str
+    at: str
+
+
+class Forge(Protocol):
+    """One target repository's branches and pull requests."""
+
+    async def branch_head(self, branch: str) -> str | None:
+        """The commit the branch points to on the forge; None if it is not there."""
+        ...
+
+    async def push(self, branch: str, sha: str, *, expected: str | None) -> None:
+        """Effect: the branch is `sha`, if it was `expected` (None: it did not exist) before; else kind CONFLICT.
+
+        `sha` is a commit of the repository we own.
+        """
+        ...
+
+    async def delete_branch(self, branch: str, *, expected: str) -> None:
+        """Effect: the branch is gone, if it was `expected`. A missing branch is fine."""
+        ...
+
+    async def find_pr(self, branch: str) -> PullRequest | None:
+        """The newest pull request whose head is `branch`, open or not."""
+        ...
+
+    async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:
+        """A new pull request. Effect: one pull request."""
+        ...
+
+    async def edit_pr(self, number: int, *, title: str, body: str) -> None:
+        """Effect: title and body are as given. Repeating is harmless."""
+        ...
+
+    async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
+        """All reviews, oldest first."""
+        ...
+
+    async def merge(self, number: int, *, expected_head: str, message: str) -> str:
+        """The merge commit. Effect: the pull request is merged, if its head is `expected_head`; else kind CONFLICT.
+
+        A base that does not merge cleanly is kind CONFLICT as well; the message says which paths.
+        """
+        ...
+
+    async def close_pr(self, number: int) -> None:
+        """Effect: the pull request is closed without a merge. Repeating is harmless."""
+        ...
