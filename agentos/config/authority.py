@@ -1,0 +1,68 @@
+"""What a target repository may not decide for the person who runs AgentOS: it may tighten, never loosen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentos.config.settings import Settings
+
+OPERATOR_ONLY = (
+    "profile",
+    "sandbox",
+    "database_url",
+    "home",
+    "orchestrator.skip_lld",
+    "orchestrator.skip_spec",
+    "models.script",
+    "models.base_url",
+    "models.prices",
+)
+"""Keys that WORKFLOW.md may not hold at all."""
+JUDGED = ("budget", "trust", "commands", "merge_authority")
+"""Parts where WORKFLOW.md may only be stricter."""
+_AUTHORITY = ("none", "dossier", "on_approval", "auto")
+_BELONGS = "it belongs to the operator: set it in the user configuration, the environment or on the command line"
+
+
+def violations(front: Mapping[str, Any], operator: Settings, together: Settings) -> list[str]:
+    """One sentence for each setting in which WORKFLOW.md loosens what is the operator's.
+
+    `front` is its front matter, `operator` the settings without it (`JUDGED` parts only), `together` those with it.
+    """
+    found = [f"WORKFLOW.md may not set {key}; {_BELONGS}." for key in OPERATOR_ONLY if _holds(front, key)]
+    found += _budget(operator, together)
+    found += [
+        f"WORKFLOW.md may not give the network to commands.{name}; {_BELONGS} (commands.{name}.network: true)."
+        for name, command in together.commands.items()
+        if command.network and not (name in operator.commands and operator.commands[name].network)
+    ]
+    strangers = sorted(set(together.trust.people) - set(operator.trust.people))
+    if strangers:
+        found.append(f"WORKFLOW.md may not trust {', '.join(strangers)} (trust.people); {_BELONGS}.")
+    return found + _merging(operator, together)
+
+
+def _holds(front: Mapping[str, Any], dotted: str) -> bool:
+    value: Any = front
+    for part in dotted.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _budget(operator: Settings, together: Settings) -> list[str]:
+    found = []
+    for name, ceiling in operator.budget.model_dump().items():
+        wanted = getattr(together.budget, name)
+        if ceiling is not None and (wanted is None or wanted > ceiling):
+            found.append(f"WORKFLOW.md may only lower budget.{name}, which the operator set to {ceiling}; {_BELONGS}.")
+    return found
+
+
+def _merging(operator: Settings, together: Settings) -> list[str]:
+    wanted, held = together.merge_authority, operator.merge_authority
+    looser = _AUTHORITY.index(wanted) > _AUTHORITY.index(held)
+    said = "merge_authority" in operator.model_fields_set
+    if looser and (said or wanted == "auto"):
+        return [f"WORKFLOW.md may not set merge_authority: {wanted} (the operator's is {held}); {_BELONGS}."]
+    return []

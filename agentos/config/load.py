@@ -1,0 +1,225 @@
+"""Settings read from where people write them. The only reader of the environment on this floor."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from agentos.config.authority import JUDGED, violations
+from agentos.config.complaint import complaints, suggestion
+from agentos.config.settings import Settings
+from agentos.config.short_forms import spelled_out
+from agentos.config.workflow import WORKFLOW_FILE, Workflow, parse_workflow
+from agentos.config.yaml_text import read_mapping
+from agentos.domain.error import UsageError
+
+PREFIX = "AGENTOS_"
+CONFIG_VARIABLE = "AGENTOS_CONFIG"
+_OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "AGENTOS_CRASH_AT", "AGENTOS_RESTARTED_UNDER_VENV"})
+_RELATIVE_PATHS = (("home",), ("models", "script"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings that hold, where each comes from (by dotted key), and the WORKFLOW.md they were read with."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    workflow: Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One source of values. `label` is what people are told; the environment names its variables instead."""
+
+    label: str
+    values: dict[str, Any]
+
+    def names(self, path: tuple[str, ...]) -> bool:
+        """Whether this source says something at `path`."""
+        value: Any = self.values
+        for part in path:
+            if not isinstance(value, dict):
+                return True
+            if part not in value:
+                return False
+            value = value[part]
+        return True
+
+
+def load(
+    target: Path | None, *, overrides: Mapping[str, Any] | None = None, workflow_text: str | None = None
+) -> Loaded:
+    """The settings for the repository at `target`; None: those that hold outside of any.
+
+    Command line (`overrides`: dotted keys or nested mappings, only what was given) goes before the environment, then
+    WORKFLOW.md (`workflow_text`, as it is on the base branch), the user configuration, and defaults.
+    Raises UsageError with one sentence for each problem.
+    """
+    workflow = parse_workflow(workflow_text)
+    user = _user_layer()
+    policy = _Layer(WORKFLOW_FILE, spelled_out(workflow.front, Settings))
+    environment = _Layer("environment", spelled_out(_from_environment(), Settings))
+    command_line = _Layer("command line", spelled_out(_nested(overrides or {}), Settings))
+    layers = (command_line, environment, policy, user)
+    settings = _validated(_merged(layers), layers)
+    held = _merged((command_line, environment, user))
+    operator = _validated({key: held[key] for key in JUDGED if key in held}, layers)
+    problems = violations(workflow.front, operator, settings)
+    if problems:
+        raise UsageError("\n".join(problems))
+    settings = _with_whole_paths(settings, layers)
+    if target is not None:
+        _apart(settings.home, target)
+    return Loaded(settings, {".".join(path): _origin(path, layers) for path in _leaves(settings)}, workflow)
+
+
+def keys_present() -> frozenset[str]:
+    """The names of the environment variables that hold a model provider's key; the keys themselves stay where they are."""
+    from agentos.config.models import provider_table  # reads a file, and not every command asks a model
+
+    wanted = {name for provider in provider_table().values() for name in provider.keys}
+    return frozenset(name for name in wanted if os.environ.get(name, "").strip())
+
+
+def _user_layer() -> _Layer:
+    named = os.environ.get(CONFIG_VARIABLE, "").strip()
+    if named:
+        path = Path(named).expanduser().absolute()
+        if not path.is_file():
+            raise UsageError(f"{CONFIG_VARIABLE} names {path}, and no such file is there.")
+    else:
+        from platformdirs import user_config_dir  # not needed where the file is named
+
+        path = Path(user_config_dir("agentos", appauthor=False)) / "config.yaml"
+        if not path.is_file():
+            return _Layer(f"user config {path}", {})
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"The user configuration {path} cannot be read: {exc}.") from exc
+    return _Layer(f"user config {path}", spelled_out(read_mapping(text, where=str(path)), Settings))
+
+
+def _from_environment() -> dict[str, Any]:
+    if not _our_variables():
+        return {}
+    # 0.1 s, which `status` without any of our variables need not pay
+    from pydantic_settings import BaseSettings, EnvSettingsSource
+    from pydantic_settings.exceptions import SettingsError
+
+    class Shape(Settings, BaseSettings):  # type: ignore[misc]  # their two configurations agree where it counts
+        """`Settings` as pydantic-settings wants to see them to split the names of variables; never filled."""
+
+    source = EnvSettingsSource(
+        Shape, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False, env_ignore_empty=True
+    )
+    try:
+        return dict(source())
+    except (SettingsError, ValueError) as exc:
+        word = str(exc).split('"')[1] if '"' in str(exc) else ""
+        raise UsageError(
+            f"{PREFIX}{word.upper()}: a list or a group of settings should be JSON in the environment, "
+            "for example AGENTOS_TRUST__PEOPLE='[\"ann\"]'."
+        ) from exc
+
+
+def _our_variables() -> list[str]:
+    """The variables that set something here. One that resembles no setting is somebody else's; a misspelt one would be
+    ignored in silence, so it is refused."""
+    found = []
+    for name in sorted(os.environ):
+        if not name.upper().startswith(PREFIX) or name.upper() in _OTHER_VARIABLES:
+            continue
+        first = name[len(PREFIX) :].lower().split("__")[0]
+        meant = suggestion(first, [*Settings.model_fields, "config"], closeness=0.8)
+        if first not in Settings.model_fields and meant:
+            raise UsageError(f"{name} is no setting. Did you mean {PREFIX}{meant.upper()}?")
+        found += [name] if first in Settings.model_fields else []
+    return found
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    for key, value in overrides.items():
+        inner: Any = _nested(value) if isinstance(value, Mapping) and "." not in key else value
+        for part in reversed(key.split(".")):
+            inner = {part: inner}
+        built = _over(inner, built)
+    return built
+
+
+def _merged(layers: tuple[_Layer, ...]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        merged = _over(layer.values, merged)
+    return merged
+
+
+def _over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = _over(value, below) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
+def _validated(values: dict[str, Any], layers: tuple[_Layer, ...]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as exc:
+        raise UsageError("\n".join(complaints(exc, lambda path: _origin(path, layers)))) from exc
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[str, ...]]:
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), settings.model_dump())]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict) and value:
+            waiting += [((*path, key), item) for key, item in reversed(value.items())]
+        else:
+            yield path
+
+
+def _origin(path: tuple[str, ...], layers: tuple[_Layer, ...]) -> str:
+    layer = next((layer for layer in layers if path and layer.names(path)), None)
+    if layer is None:
+        return "default"
+    return layer.label if layer.label != "environment" else f"environment {_variable(path)}"
+
+
+def _variable(path: tuple[str, ...]) -> str:
+    """The variable that set `path`: its own, or the nearest above it that held JSON."""
+    present = {name.upper(): name for name in os.environ}
+    for length in range(len(path), 0, -1):
+        name = (PREFIX + "__".join(path[:length])).upper()
+        if name in present:
+            return present[name]
+    return (PREFIX + "__".join(path)).upper()
+
+
+def _with_whole_paths(settings: Settings, layers: tuple[_Layer, ...]) -> Settings:
+    """`settings` whose paths hold from any folder: in a file they are relative to it, elsewhere to where one stands."""
+
+    def whole(path: tuple[str, ...], value: Path) -> Path:
+        origin = _origin(path, layers)
+        start = Path(origin.removeprefix("user config ")).parent if origin.startswith("user config ") else Path.cwd()
+        return start / value.expanduser()
+
+    home, script = settings.home, settings.models.script
+    models = settings.models
+    if script is not None and "://" not in script:
+        models = models.model_copy(update={"script": str(whole(_RELATIVE_PATHS[1], Path(script)))})
+    return settings.model_copy(update={"home": whole(_RELATIVE_PATHS[0], home), "models": models})
+
+
+def _apart(home: Path, target: Path) -> None:
+    inside, repository = home.resolve(), target.resolve()
+    if inside == repository or repository in inside.parents:
+        raise UsageError(
+            f"AgentOS would keep its data in {home}, inside the repository {target}: "
+            "set AGENTOS_HOME to a folder outside of it."
+        )

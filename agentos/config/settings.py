@@ -1,0 +1,273 @@
+"""The shape of every setting. Where values come from, and who may set what, is `load`'s business."""
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from agentos.config.short_forms import plain_commands, plain_model, plain_models
+from agentos.domain.budget import Budget
+from agentos.domain.check import CheckCommand
+from agentos.domain.pipeline import Gate, Stage, limit_of
+from agentos.ports.agent import AgentLimits
+
+SandboxKind: TypeAlias = Literal["auto", "process", "external", "sandlock", "bubblewrap"]
+Profile: TypeAlias = Literal["cli", "service"]
+MergeAuthority: TypeAlias = Literal["none", "dossier", "on_approval", "auto"]
+
+
+def default_home() -> Path:
+    """The platform's folder for a user's data."""
+    from platformdirs import user_data_dir  # only where nobody says where the data goes
+
+    return Path(user_data_dir("agentos", appauthor=False))
+
+
+def _model_name(text: str) -> str:
+    provider, colon, model = text.strip().partition(":")
+    if not (provider and colon and model) or any(sign.isspace() for sign in text.strip()):
+        raise ValueError("should be provider:model, for example anthropic:claude-opus-4-8")
+    return plain_model(text.strip())
+
+
+def _inside(text: str) -> str:
+    path = PurePosixPath(text)
+    if not text.strip() or path.is_absolute() or ".." in path.parts:
+        raise ValueError("should be a folder inside the repository, given relative to its root")
+    return str(path)
+
+
+ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+Bound: TypeAlias = Annotated[int, Field(ge=1, le=50)]
+CommandName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class TriageSettings(_Part):
+    """How the issue is read."""
+
+    drafter: ModelName | None = None
+    max_edits: Bound = limit_of(Stage.TRIAGE, "max_edits")
+
+
+class LldSettings(_Part):
+    """How the design is written and judged."""
+
+    drafter: ModelName | None = None
+    reviewer: ModelName | None = None
+    max_revisions: Bound = limit_of(Stage.LLD, "max_revisions")
+
+
+class SpecSettings(_Part):
+    """How the implementation spec is written and judged."""
+
+    drafter: ModelName | None = None
+    reviewer: ModelName | None = None
+    max_revisions: Bound = limit_of(Stage.SPEC, "max_revisions")
+
+
+class ImplementationSettings(_Part):
+    """How the change is coded, tested and judged."""
+
+    implementer: ModelName | None = None
+    reviewer: ModelName | None = None
+    max_test_retries: Bound = limit_of(Stage.IMPL, "max_test_retries")
+    max_review_rounds: Bound = limit_of(Stage.IMPL, "max_review_rounds")
+
+
+class ReviewSettings(_Part):
+    """How long the operator's feedback goes round."""
+
+    max_feedback_cycles: Bound = limit_of(Stage.REVIEW, "max_feedback_cycles")
+
+
+class FinalizeSettings(_Part):
+    """How often merging and verifying are tried."""
+
+    max_merge_syncs: Bound = limit_of(Stage.FINALIZE, "max_merge_syncs")
+    max_verify_retries: Bound = limit_of(Stage.FINALIZE, "max_verify_retries")
+
+
+class StagesSettings(_Part):
+    """Models and bounds, stage by stage."""
+
+    triage: TriageSettings = TriageSettings()
+    lld: LldSettings = LldSettings()
+    spec: SpecSettings = SpecSettings()
+    implementation: ImplementationSettings = ImplementationSettings()
+    review: ReviewSettings = ReviewSettings()
+    finalize: FinalizeSettings = FinalizeSettings()
+
+
+class GatesSettings(_Part):
+    """Where a person is asked; None leaves it to the profile (see `Settings.gates_on`)."""
+
+    after_triage: bool | None = None
+    after_lld: bool | None = None
+    after_spec: bool | None = None
+    before_pr: bool | None = None
+    before_merge: bool | None = None
+
+
+class OrchestratorSettings(_Part):
+    """The pipeline's own settings. `skip_…`: without such a document, where no approved one is there."""
+
+    skip_existing_lld: bool = False
+    skip_existing_spec: bool = False
+    skip_lld: bool = False
+    skip_spec: bool = False
+    stages: StagesSettings = StagesSettings()
+    gates: GatesSettings = GatesSettings()
+
+
+class TrackerSettings(_Part):
+    """Where issues live. `folder` is inside the target repository."""
+
+    kind: str = "files"
+    folder: FolderInside = "tickets"
+
+
+class ForgeSettings(_Part):
+    """Where the change is proposed and merged."""
+
+    kind: str = "local"
+
+
+class AgentSettings(_Part):
+    """The coding agent and the bounds of one of its sessions."""
+
+    kind: str = "native"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 60
+    wall_s: Seconds = 1800.0
+    idle_s: Seconds = 300.0
+    command_s: Seconds = 300.0
+
+    def limits(self) -> AgentLimits:
+        """The bounds as the agent port wants them."""
+        return AgentLimits(self.steps, self.wall_s, self.idle_s, self.command_s)
+
+
+class CommandSettings(_Part):
+    """One line of the command matrix; without `run` it only adds to what another source says about that command."""
+
+    run: str = ""
+    timeout_s: Seconds = 600.0
+    network: bool = False
+
+
+class DeploySettings(_Part):
+    """How a commit is made reachable for people."""
+
+    run: Annotated[str, Field(min_length=1)]
+    health: str = ""
+    teardown: str = ""
+    url: str = ""
+    timeout_s: Seconds = 120.0
+
+
+class BudgetSettings(_Part):
+    """Ceilings of one run; None means no ceiling of that kind."""
+
+    usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    calls: Annotated[int, Field(gt=0)] | None = None
+    wall_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    def ceilings(self) -> Budget:
+        """The ceilings as the domain wants them."""
+        return Budget(self.usd, self.tokens, self.calls, self.wall_s)
+
+
+class ScopeSettings(_Part):
+    """What a change may touch (`paths`, globs; empty: what the issue allows) and what a standing rule may start."""
+
+    paths: tuple[str, ...] = ()
+    types: tuple[str, ...] = ("documentation", "workflow", "automation")
+
+
+class PriceSettings(_Part):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ModelsSettings(_Part):
+    """How models are reached. `script` is the file of replies for the provider `scripted`, or a
+    URL on this machine that gives them; `prices` is keyed by
+    `provider:model` and goes before every other price."""
+
+    script: str | None = None
+    base_url: dict[str, str] = Field(default_factory=dict)
+    timeout_s: Seconds = 300.0
+    prices: dict[ModelName, PriceSettings] = Field(default_factory=dict)
+
+
+class TrustSettings(_Part):
+    """Whose decisions count besides those with write permission on the forge."""
+
+    people: tuple[str, ...] = ()
+
+
+class Settings(_Part):
+    """Every setting of AgentOS for one target repository."""
+
+    profile: Profile = "cli"
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    forge: ForgeSettings = ForgeSettings()
+    agent: AgentSettings = AgentSettings()
+    sandbox: SandboxKind = "auto"
+    commands: Annotated[dict[CommandName, CommandSettings], BeforeValidator(plain_commands)] = Field(
+        default_factory=dict
+    )
+    deploy: DeploySettings | None = None
+    merge_authority: MergeAuthority = "dossier"
+    budget: BudgetSettings = BudgetSettings()
+    scope: ScopeSettings = ScopeSettings()
+    models: Annotated[ModelsSettings, BeforeValidator(plain_models)] = ModelsSettings()
+    trust: TrustSettings = TrustSettings()
+    database_url: SecretStr | None = None
+    home: Path = Field(default_factory=default_home)
+    until: Stage | None = None
+
+    @model_validator(mode="after")
+    def _somebody_is_asked(self) -> "Settings":
+        if not self.gates_on() and self.merge_authority != "auto":
+            raise ValueError(
+                "every gate is off: leave before_pr or before_merge on, or let the operator set merge_authority: auto"
+            )
+        return self
+
+    def gates_on(self) -> frozenset[Gate]:
+        """The gates where this run asks a person.
+
+        What is set counts; what is not follows the profile: `before_pr` for cli, `before_merge` for service. Where
+        nothing would be left, the later of the two that was not turned off comes on, unless merging is `auto`.
+        """
+        given = self.orchestrator.gates.model_dump()
+        usual = Gate.BEFORE_PR if self.profile == "cli" else Gate.BEFORE_MERGE
+        on = {gate for gate in Gate if (given[gate] if given[gate] is not None else gate is usual)}
+        if not on and self.merge_authority != "auto":
+            spare = [gate for gate in (Gate.BEFORE_MERGE, Gate.BEFORE_PR) if given[gate] is not False]
+            on.update(spare[:1])
+        return frozenset(on)
+
+    def command_matrix(self) -> tuple[CheckCommand, ...]:
+        """The commands of the target repository, in the order they were given; `setup` is always the first."""
+        named = [
+            CheckCommand(name, command.run, command.timeout_s, command.network)
+            for name, command in self.commands.items()
+            if command.run.strip()
+        ]
+        return tuple(sorted(named, key=lambda command: command.name != "setup"))
+
+    def limit(self, stage: Stage, name: str) -> int:
+        """The bound `name` of the loops of `stage`, as `pipeline.TABLE` names it."""
+        part = "implementation" if stage is Stage.IMPL else stage.value
+        return int(getattr(getattr(self.orchestrator.stages, part), name))

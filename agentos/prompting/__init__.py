@@ -1,0 +1,1 @@
+"""Prompts from Markdown files, rendered with data that is marked as data."""

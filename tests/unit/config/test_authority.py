@@ -1,0 +1,97 @@
+"""A target repository may tighten what belongs to the operator, and never loosen it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentos.config.load import load
+from agentos.domain.error import UsageError
+from tests.unit.config.test_precedence import environment
+
+LOOSENINGS = [
+    ("sandbox", "sandbox: external", ""),
+    ("sandbox", "sandbox: process", "sandbox: bubblewrap"),
+    ("profile", "profile: service", ""),
+    ("database_url", "database_url: postgresql://elsewhere/x", ""),
+    ("home", "home: /tmp/elsewhere", ""),
+    ("models.script", "models: {script: replies.yaml}", ""),
+    ("models.base_url", "models: {base_url: {openai: 'http://evil.example'}}", ""),
+    ("models.prices", "models: {prices: {'openai:x': {input_usd: 0, output_usd: 0}}}", ""),
+    ("commands.setup", "commands: {setup: {run: uv sync, network: true}}", ""),
+    ("commands.test", "commands: {test: {run: pytest, network: true}}", "commands: {setup: {network: true}}"),
+    ("trust.people", "trust: {people: [mallory]}", ""),
+    ("trust.people", "trust: {people: [ann, mallory]}", "trust: {people: [ann, ben]}"),
+    ("merge_authority", "merge_authority: auto", ""),
+    ("merge_authority", "merge_authority: auto", "merge_authority: on_approval"),
+    ("merge_authority", "merge_authority: on_approval", "merge_authority: none"),
+    ("budget.usd", "budget: {usd: 6}", "budget: {usd: 5}"),
+    ("budget.usd", "budget: {usd: null}", "budget: {usd: 5}"),
+    ("budget.tokens", "budget: {tokens: 11}", "budget: {tokens: 10}"),
+    ("budget.calls", "budget: {calls: 11}", "budget: {calls: 10}"),
+    ("budget.wall_s", "budget: {wall_s: 11}", "budget: {wall_s: 10}"),
+]
+TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
+    ("budget: {usd: 4}", "budget: {usd: 5}", {}),
+    ("budget: {usd: 4, calls: 3}", "", {}),
+    ("budget: {usd: 6}", "budget: {usd: 5}", {"budget.usd": 2}),
+    ("trust: {people: [ann]}", "trust: {people: [ann, ben]}", {}),
+    ("trust: {people: []}", "trust: {people: [ann, ben]}", {}),
+    ("merge_authority: none", "merge_authority: auto", {}),
+    ("merge_authority: on_approval", "", {}),
+    ("commands: {setup: {run: uv sync, network: false}}", "commands: {setup: {network: true}}", {}),
+    ("commands: {setup: uv sync}", "commands: {setup: {network: true}}", {}),
+    ("orchestrator: {gates: {after_lld: true}}", "", {}),
+    ("until: pr", "", {}),
+]
+
+
+def _load(folder: Path, front: str, user: str, overrides: dict[str, Any] | None = None) -> None:
+    config = folder / "user.yaml"
+    config.write_text(user, "utf-8")
+    with environment({"AGENTOS_CONFIG": str(config)}):
+        load(folder / "repo", overrides=overrides or {}, workflow_text=f"---\n{front}\n---\n")
+
+
+@pytest.mark.parametrize(("key", "front", "user"), LOOSENINGS)
+def test_a_repository_loosens_nothing(bare_world: Path, key: str, front: str, user: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"(?s)WORKFLOW\.md may .*belongs to the operator.*user configuration"
+    ) as caught:
+        _load(bare_world, front, user)
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(("front", "user", "overrides"), TIGHTENINGS)
+def test_a_repository_may_tighten(bare_world: Path, front: str, user: str, overrides: dict[str, Any]) -> None:
+    _load(bare_world, front, user, overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "front"),
+    [
+        ("AGENTOS_MERGE_AUTHORITY", "auto", "merge_authority: auto"),
+        ("AGENTOS_COMMANDS__SETUP__NETWORK", "true", "commands: {setup: {run: x, network: true}}"),
+        ("AGENTOS_BUDGET__USD", "9", "budget: {usd: 8}"),
+    ],
+)
+def test_what_the_operator_gave_by_the_environment_may_be_used(
+    bare_world: Path, name: str, value: str, front: str
+) -> None:
+    with environment({name: value}):
+        _load(bare_world, front, "")
+
+
+@pytest.mark.parametrize("place", ["repo", "repo/deeper/state"])
+def test_data_is_never_kept_inside_the_target_repository(bare_world: Path, place: str) -> None:
+    with pytest.raises(UsageError, match="set AGENTOS_HOME"), environment({"AGENTOS_HOME": str(bare_world / place)}):
+        load(bare_world / "repo")
+
+
+def test_a_link_into_the_target_repository_is_seen_through(bare_world: Path) -> None:
+    (bare_world / "link").symlink_to(bare_world / "repo")
+    with (
+        pytest.raises(UsageError, match="inside the repository"),
+        environment({"AGENTOS_HOME": str(bare_world / "link")}),
+    ):
+        load(bare_world / "repo")
