@@ -1,0 +1,1 @@
+"""The backends behind the ports; one line each in the registry."""

@@ -1,0 +1,103 @@
+"""A forge in this process's memory, for tests of everything above the port."""
+
+from dataclasses import replace
+
+from agentos.domain.effect import EffectKey
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.domain.naming import clean_text, text_digest
+from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
+
+
+class MemoryForge:
+    """Branches and pull requests, gone with the process. Commits are only names here: any base merges cleanly."""
+
+    def __init__(self, base: str = "main", base_sha: str = "0" * 39 + "1") -> None:
+        self._branches = {base: base_sha}
+        self._pull_requests: list[PullRequest] = []
+        self._reviews: dict[int, list[ReviewNote]] = {}
+
+    async def branch_head(self, branch: str) -> str | None:
+        """The commit the branch points to; None if it is not there."""
+        return self._branches.get(branch)
+
+    async def push(self, branch: str, sha: str, *, expected: str | None) -> None:
+        """Effect: the branch is `sha`, if it was `expected` before; else kind CONFLICT. Being `sha` already is fine."""
+        now = self._branches.get(branch)
+        if now not in (expected, sha):
+            raise OutsideError(f"the branch {branch} is at {now or 'nothing'}; left alone", kind=FailureKind.CONFLICT)
+        self._branches[branch] = sha
+
+    async def delete_branch(self, branch: str, *, expected: str) -> None:
+        """Effect: the branch is gone, if it was `expected`. A missing branch is fine."""
+        now = self._branches.get(branch, expected)
+        if now != expected:
+            raise OutsideError(f"the branch {branch} is at {now}; left alone", kind=FailureKind.CONFLICT)
+        self._branches.pop(branch, None)
+
+    async def find_pr(self, branch: str) -> PullRequest | None:
+        """The newest pull request whose head is `branch`, open or not."""
+        found = next((each for each in reversed(self._pull_requests) if each.branch == branch), None)
+        return self._current(found) if found else None
+
+    async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:
+        """A new pull request. Effect: one pull request. A branch with an open one is kind CONFLICT."""
+        head = self._branches.get(draft.branch)
+        if head is None:
+            raise OutsideError(f"the branch {draft.branch} is not there: push it first", kind=FailureKind.GONE)
+        found = await self.find_pr(draft.branch)
+        if found is not None and found.state == "open":
+            raise OutsideError(f"{draft.branch} has the open pull request {found.number}", kind=FailureKind.CONFLICT)
+        number = len(self._pull_requests) + 1
+        title, body = clean_text(draft.title), clean_text(draft.body)
+        opened = PullRequest(number, f"memory-pr:{number}", draft.branch, draft.base, head, title, body, "open")
+        self._pull_requests.append(opened)
+        return opened
+
+    async def edit_pr(self, number: int, *, title: str, body: str) -> None:
+        """Effect: title and body are as given."""
+        self._keep(replace(self._find(number), title=clean_text(title), body=clean_text(body)))
+
+    async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
+        """All reviews, oldest first."""
+        self._find(number)
+        return tuple(self._reviews.get(number, ()))
+
+    async def add_review(self, number: int, review: ReviewNote) -> None:
+        """Effect: the pull request has that review, once per id, as a person gives it."""
+        self._find(number)
+        there = self._reviews.setdefault(number, [])
+        if all(each.id != review.id for each in there):
+            there.append(review)
+
+    async def merge(self, number: int, *, expected_head: str, message: str) -> str:
+        """The merge commit. Effect: it is the base branch's head; another head or a closed one is kind CONFLICT."""
+        now = self._current(self._find(number))
+        if now.state == "closed" or now.head_sha != expected_head:
+            raise OutsideError(
+                f"pull request {number} is {now.state} at {now.head_sha}; nothing was merged", kind=FailureKind.CONFLICT
+            )
+        if now.state == "open":
+            sha = text_digest(self._branches[now.base], now.head_sha, message)[:40]
+            self._branches[now.base] = sha
+            self._keep(replace(now, state="merged", merge_sha=sha))
+        return self._find(number).merge_sha
+
+    async def close_pr(self, number: int) -> None:
+        """Effect: the pull request is closed without a merge; a merged one stays merged."""
+        found = self._find(number)
+        if found.state == "open":
+            self._keep(replace(self._current(found), state="closed"))
+
+    def _find(self, number: int) -> PullRequest:
+        if not 1 <= number <= len(self._pull_requests):
+            raise OutsideError(f"there is no pull request {number}", kind=FailureKind.GONE)
+        return self._pull_requests[number - 1]
+
+    def _keep(self, changed: PullRequest) -> None:
+        self._pull_requests[changed.number - 1] = changed
+
+    def _current(self, found: PullRequest) -> PullRequest:
+        if found.state != "open":
+            return found
+        return replace(found, head_sha=self._branches.get(found.branch, found.head_sha))

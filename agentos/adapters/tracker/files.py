@@ -1,0 +1,165 @@
+"""Tickets as Markdown files in a folder of the target repository."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from agentos.adapters.clock.system import SystemClock
+from agentos.adapters.tracker.form import ticket_text
+from agentos.adapters.tracker.front_matter import FrontMatter
+from agentos.adapters.tracker.thread import COMMENT, RESOLUTION, Entry, appended, entries, fitted, replaced
+from agentos.adapters.tracker.ticket import OUR_NAME, Ticket, first_word, one_line
+from agentos.adapters.tracker.ticket_folder import THREAD_LIMIT_BYTES, TICKET_LIMIT_BYTES, TicketFolder, read_text
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef
+from agentos.domain.naming import clean_text, slug
+from agentos.domain.status import Status
+from agentos.ports.clock import Clock
+from agentos.ports.tracker import Board
+
+_RESOLUTION_CHARACTERS = 200
+
+
+class FilesTracker:
+    """The tickets in `folder`, flat files and ticket directories alike; `repo` is the repo-key of its issues.
+
+    What people wrote stays byte for byte: only the lines that must change do.
+    """
+
+    def __init__(self, folder: Path, repo: str, clock: Clock | None = None) -> None:
+        self._tickets = TicketFolder(folder)
+        self._repo = repo
+        self._clock = clock or SystemClock()
+
+    async def get(self, number: int) -> Issue:
+        """The ticket with that number as it is now; `status` is the word in its front matter."""
+        return await asyncio.to_thread(self._get, number)
+
+    async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
+        """The entries of the thread, oldest first, text that people just added at its end included."""
+        found = await asyncio.to_thread(self._entries, issue)
+        return tuple(entry.comment() for entry in found)
+
+    async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
+        """The id of the entry of ours that carries `key`; a marker in anybody's text does not count."""
+        found = await asyncio.to_thread(self._entries, issue)
+        return next((entry.id for entry in found if entry.is_ours and entry.key == key), None)
+
+    async def write_comment(self, issue: IssueRef, text: str, key: EffectKey) -> str:
+        """The id of a new entry carrying `key`. Effect: one entry, each time: the caller looks for the key first.
+
+        Being forgiving here would hide a doubled effect that every other tracker shows.
+        """
+        await asyncio.to_thread(self._append, issue, COMMENT, text, key)
+        found = [
+            entry.id for entry in await asyncio.to_thread(self._entries, issue) if entry.is_ours and entry.key == key
+        ]
+        if not found:
+            raise OutsideError(f"the comment {key} vanished from the thread of {issue}", kind=FailureKind.CONFLICT)
+        return found[-1]
+
+    async def edit_comment(self, issue: IssueRef, comment_id: str, text: str) -> None:
+        """Effect: our entry has that text. For the one status comment: the rest of a thread only grows."""
+        await asyncio.to_thread(self._edit, issue, comment_id, text)
+
+    async def board(self, issue: IssueRef) -> Board | None:
+        """What the front matter shows now; None where it shows nothing of ours."""
+        return await asyncio.to_thread(self._board, issue)
+
+    async def show(self, issue: IssueRef, board: Board) -> None:
+        """Effect: `status`, `blocked`, `board` and `labels` say it; words that mean the same already stay."""
+        await asyncio.to_thread(self._change, issue, lambda ticket: ticket.showing(board))
+
+    async def find_issue(self, key: EffectKey) -> IssueRef | None:
+        """The ticket we filed under `key`."""
+        return await asyncio.to_thread(self._find_filed, key)
+
+    async def file_issue(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
+        """A new ticket with the next number. Effect: one file, its status the first of its layout."""
+        return await asyncio.to_thread(self._file, draft, key)
+
+    async def close(self, issue: IssueRef, resolution: str) -> None:
+        """Effect: the ticket is done, its first line of `resolution` in the front matter, all of it in the thread."""
+        await asyncio.to_thread(self._close, issue, fitted(resolution).strip() or "Done.")
+
+    def _get(self, number: int) -> Issue:
+        place = self._tickets.find(number)
+        url = place.file.relative_to(self._tickets.folder.parent).as_posix()
+        return self._tickets.ticket(place).issue(self._repo, url)
+
+    def _board(self, issue: IssueRef) -> Board | None:
+        return self._tickets.ticket(self._tickets.find(issue.number)).board()
+
+    def _entries(self, issue: IssueRef) -> tuple[Entry, ...]:
+        place = self._tickets.find(issue.number)
+        text = read_text(place.thread, limit_bytes=THREAD_LIMIT_BYTES)
+        return entries(text or "", since=self._tickets.ticket(place).created)
+
+    def _append(self, issue: IssueRef, kind: str, text: str, key: EffectKey | None) -> None:
+        body = fitted(text)
+
+        def decided(thread: str) -> str:
+            return appended(thread, kind=kind, at=self._now(), body=body, key=key)
+
+        self._tickets.change_thread(self._tickets.find(issue.number), decided)
+
+    def _edit(self, issue: IssueRef, comment_id: str, text: str) -> None:
+        body = fitted(text)
+
+        def decided(thread: str) -> str:
+            entry = next((entry for entry in entries(thread) if entry.id == comment_id and entry.is_ours), None)
+            if entry is None:
+                raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
+            return thread if entry.body == body.strip("\n") else replaced(thread, entry, body)
+
+        self._tickets.change_thread(self._tickets.find(issue.number), decided)
+
+    def _change(self, issue: IssueRef, decide: Callable[[Ticket], FrontMatter]) -> None:
+        def dated(ticket: Ticket) -> FrontMatter:
+            file = decide(ticket)
+            written = file.scalar("updated")
+            if file == ticket.file or written is None:
+                return file
+            return file.with_scalar("updated", self._now()[: 10 if len(written) == 10 else None])
+
+        self._tickets.change(self._tickets.find(issue.number), dated)
+
+    def _close(self, issue: IssueRef, resolution: str) -> None:
+        said = [entry.body for entry in self._entries(issue) if entry.is_ours and entry.kind == RESOLUTION]
+        if said[-1:] != [resolution]:
+            self._append(issue, RESOLUTION, resolution, None)
+        sentence = one_line(resolution.partition("\n")[0])[:_RESOLUTION_CHARACTERS]
+
+        def closed(ticket: Ticket) -> FrontMatter:
+            shown = ticket.board() or Board(Status.DONE)
+            return ticket.showing(Board(Status.DONE, shown.label, shown.attention)).with_scalar("resolution", sentence)
+
+        self._change(issue, closed)
+
+    def _find_filed(self, key: EffectKey) -> IssueRef | None:
+        for place in self._tickets.places():
+            try:
+                text = read_text(place.file, limit_bytes=TICKET_LIMIT_BYTES) or ""
+            except OutsideError:
+                continue  # too large, a link, or no text: nothing that we file looks like that
+            if marker(key) in text and self._tickets.ticket(place).filed_under(key):
+                return IssueRef(self._repo, place.number or 0)
+        return None
+
+    def _file(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
+        layout, now, title = self._tickets.layout(), self._now(), one_line(draft.title) or "Follow-up"
+
+        def content(number: int) -> str:
+            fields: dict[str, str | tuple[str, ...]] = {"id": str(number), "title": title, "status": first_word(layout)}
+            fields |= {"priority": "normal", "labels": draft.labels, "depends_on": ()}
+            fields |= {"related": tuple(map(str, draft.related))} if draft.related else {}
+            fields |= {"objective": one_line(draft.objective)} if draft.objective else {}
+            fields |= {"author": OUR_NAME, "created": now, "updated": now}
+            return ticket_text(fields, f"{clean_text(draft.body).strip()}\n\n{marker(key)}")
+
+        return IssueRef(self._repo, self._tickets.add(slug(title), layout, content).number or 0)
+
+    def _now(self) -> str:
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,129 @@
+"""A tracker in this process's memory, for tests of everything above the port."""
+
+from dataclasses import dataclass, field, replace
+
+from agentos.adapters.clock.system import SystemClock
+from agentos.adapters.tracker.thread import fitted
+from agentos.adapters.tracker.ticket import OUR_NAME, one_line
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef
+from agentos.domain.naming import clean_text, text_digest
+from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
+from agentos.ports.clock import Clock
+from agentos.ports.tracker import Board
+
+
+@dataclass
+class _Kept:
+    issue: Issue
+    key: EffectKey | None = None
+    board: Board | None = None
+    comments: list[Comment] = field(default_factory=list)
+    keys: dict[str, EffectKey] = field(default_factory=dict)
+    resolution: str = ""
+
+
+class MemoryTracker:
+    """The issues of `repo`, gone with the process. `add` and `say` do what people would do in a real tracker."""
+
+    def __init__(self, repo: str, clock: Clock | None = None) -> None:
+        self._repo = repo
+        self._clock = clock or SystemClock()
+        self._kept: dict[int, _Kept] = {}
+        self._comments = 0
+
+    def add(self, title: str, body: str = "", *, labels: tuple[str, ...] = (), author: str = "") -> IssueRef:
+        """A new issue, as a person files it."""
+        ref = IssueRef(self._repo, max(self._kept, default=0) + 1)
+        title, body = one_line(title), clean_text(body).strip("\n")
+        digest = text_digest(title, body)
+        self._kept[ref.number] = _Kept(Issue(ref, title, body, digest, labels=labels, author=author))
+        return ref
+
+    def edit(self, issue: IssueRef, title: str, body: str) -> None:
+        """Effect: the issue says something else, as a person changes it."""
+        kept, title, body = self._find(issue.number), one_line(title), clean_text(body).strip("\n")
+        kept.issue = replace(kept.issue, title=title, body=body, digest=text_digest(title, body))
+
+    def say(self, issue: IssueRef, text: str, *, author: str = "local") -> str:
+        """The id of a new comment, as a person writes it."""
+        return self._comment(self._find(issue.number), clean_text(text).strip("\n"), author)
+
+    def resolution(self, issue: IssueRef) -> str:
+        """What the issue was closed with; empty while it is open."""
+        return self._find(issue.number).resolution
+
+    async def get(self, number: int) -> Issue:
+        """The issue with that number as it is now."""
+        return self._find(number).issue
+
+    async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
+        """All comments, oldest first."""
+        return tuple(self._find(issue.number).comments)
+
+    async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
+        """The id of the comment that carries `key`."""
+        found = self._find(issue.number).keys
+        return next((comment_id for comment_id, carried in found.items() if carried == key), None)
+
+    async def write_comment(self, issue: IssueRef, text: str, key: EffectKey) -> str:
+        """The id of a new comment carrying `key`. Effect: one comment, each time."""
+        kept = self._find(issue.number)
+        comment_id = self._comment(kept, fitted(text).strip("\n"), OUR_NAME)
+        kept.keys[comment_id] = key
+        return comment_id
+
+    async def edit_comment(self, issue: IssueRef, comment_id: str, text: str) -> None:
+        """Effect: our comment has that text."""
+        kept = self._find(issue.number)
+        if comment_id not in kept.keys:
+            raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
+        body = fitted(text).strip("\n")
+        kept.comments = [replace(each, body=body) if each.id == comment_id else each for each in kept.comments]
+
+    async def board(self, issue: IssueRef) -> Board | None:
+        """What was shown last; None before."""
+        return self._find(issue.number).board
+
+    async def show(self, issue: IssueRef, board: Board) -> None:
+        """Effect: status, label and attention mark are as given."""
+        kept = self._find(issue.number)
+        theirs = tuple(label for label in kept.issue.labels if label not in (*LABELS, ATTENTION_LABEL))
+        ours = (board.label, ATTENTION_LABEL if board.attention else None)
+        labels = (*theirs, *(label for label in ours if label))
+        is_open = board.status is not Status.DONE
+        kept.issue = replace(kept.issue, labels=labels, status=board.status, is_open=is_open)
+        kept.board = board
+
+    async def find_issue(self, key: EffectKey) -> IssueRef | None:
+        """The issue that was filed under `key`."""
+        return next((kept.issue.ref for kept in self._kept.values() if kept.key == key), None)
+
+    async def file_issue(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
+        """A new issue carrying `key`. Effect: one issue, each time."""
+        body = f"{clean_text(draft.body).strip()}\n\n{marker(key)}"
+        ref = self.add(draft.title, body, labels=draft.labels, author=OUR_NAME)
+        self._kept[ref.number].key = key
+        return ref
+
+    async def close(self, issue: IssueRef, resolution: str) -> None:
+        """Effect: the issue is closed with `resolution`."""
+        kept = self._find(issue.number)
+        shown = kept.board or Board(Status.DONE)
+        await self.show(issue, Board(Status.DONE, shown.label, shown.attention))
+        kept.resolution = fitted(resolution)
+
+    def _find(self, number: int) -> _Kept:
+        if number not in self._kept:
+            raise OutsideError(
+                f'there is no issue {number} in {self._repo}; make one with: agentos new "title"', kind=FailureKind.GONE
+            )
+        return self._kept[number]
+
+    def _comment(self, kept: _Kept, body: str, author: str) -> str:
+        self._comments += 1
+        comment_id, at = f"c{self._comments}", self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        kept.comments.append(Comment(comment_id, author, body, at, is_bot=author == OUR_NAME))
+        return comment_id

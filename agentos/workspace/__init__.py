@@ -1,0 +1,1 @@
+"""Git worktrees and the repository we own for each target."""

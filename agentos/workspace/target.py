@@ -1,0 +1,92 @@
+"""The person's repository, seen only through git's own transfer programs, with its hooks and settings switched off."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentos.domain.error import OutsideError, UsageError
+from agentos.workspace.contents import RepositoryContents
+from agentos.workspace.git import Git, GitResult, failure, remote_program
+
+_URL = re.compile(r"(?:https?|ssh|file)://[^\s-]\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A repository somebody else owns: `address` is an absolute path or a URL, nothing else git might take it for."""
+
+    address: str
+
+    @classmethod
+    def at(cls, place: Path | str) -> "Target":
+        """The target at a folder or URL. Raises: UsageError for anything else."""
+        if isinstance(place, Path) or place.startswith("/"):
+            return cls(str(Path(place).absolute()))
+        if _URL.fullmatch(place):
+            return cls(place)
+        raise UsageError(f"{place!r} is neither a folder nor an http, https, ssh or file URL")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the target is a folder on this machine."""
+        return self.address.startswith("/")
+
+    def program(self, name: str) -> tuple[str, ...]:
+        """The option that makes the far side (`upload-pack`, `receive-pack`) run without hooks; none for a URL."""
+        return (f"--{name}={remote_program(name)}",) if self.is_local else ()
+
+    async def refs(self, *patterns: str) -> dict[str, str]:
+        """The refs that match `patterns`, by full name; `HEAD@` gives the branch that HEAD stands on, if any.
+
+        Raises: UsageError where there is no git repository at a local address.
+        """
+        args = ("ls-remote", "--symref", *self.program("upload-pack"), "--", self.address, *patterns)
+        result = await Git(None).run(*args, check=False)
+        if result.exit_code != 0:
+            raise self._unreachable(result, args)
+        found = {}
+        for line in result.text.splitlines():
+            value, _, name = line.partition("\t")
+            if value.startswith("ref: "):
+                found[f"{name}@"] = value.removeprefix("ref: ")
+            else:
+                found[name] = value
+        return found
+
+    async def ref(self, name: str) -> str | None:
+        """The commit that the full ref `name` points to there; None if it does not exist."""
+        return (await self.refs(name)).get(name)  # the pattern matches tails as well: take the exact name only
+
+    async def default_branch(self) -> str:
+        """The branch HEAD stands on; where HEAD is detached or points nowhere: main, master, or the only branch.
+
+        Raises: UsageError where there is no commit, or several branches and no telling which.
+        """
+        refs = await self.refs("HEAD", "refs/heads/*")
+        branches = [name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/")]
+        if not branches:
+            raise self.no_commits()
+        head = refs.get("HEAD@", "").removeprefix("refs/heads/")
+        candidates = [head, "main", "master", *(branches if len(branches) == 1 else [])]
+        for candidate in candidates:
+            if candidate in branches:
+                return candidate
+        raise UsageError(
+            f"{self.address} stands on no branch, and neither main nor master exists: check a branch out, or name the base"
+        )
+
+    def no_commits(self) -> UsageError:
+        """The error for a repository without any commit."""
+        return UsageError(f"{self.address} has no commits yet: make a first commit there, then try again")
+
+    def contents(self) -> RepositoryContents:
+        """Reading access to a local target's own objects, without the repository we own: for rehearsals, which may
+        change nothing anywhere. Only for reading files by commit; it shows the target as it is at this moment.
+        """
+        inner = Path(self.address, ".git")
+        return RepositoryContents(Git(inner if inner.exists() else Path(self.address)))
+
+    def _unreachable(self, result: GitResult, args: tuple[str, ...]) -> UsageError | OutsideError:
+        if self.is_local and "does not appear to be a git repository" in result.stderr:
+            return UsageError(f"{self.address} is not a git repository: run `git init` there or name another folder")
+        return failure(result, args)

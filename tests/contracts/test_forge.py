@@ -1,0 +1,208 @@
+"""What every forge promises."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agentos.adapters.clock.manual import ManualClock
+from agentos.adapters.forge.local import LocalForge
+from agentos.adapters.forge.memory import MemoryForge
+from agentos.adapters.registry import BACKENDS
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.ports.forge import Forge, PullRequest, PullRequestDraft, ReviewNote
+from agentos.workspace.repository import OwnedRepository
+from tests.workspace.scene import WHEN, make_target
+
+BRANCH = "agentos/7-a-flag"
+PR = EffectKey("pr")
+DRAFT = PullRequestDraft(BRANCH, "main", "Add a flag", f"Closes 7.\n\n{marker(PR)}")
+
+
+@dataclass(frozen=True)
+class Yard:
+    """A forge; `commit` gives the sha of a new commit of the repository we own; `review` reviews as a person does."""
+
+    forge: Forge
+    commit: Callable[[str], Awaitable[str]]
+    review: Callable[[int, ReviewNote], Awaitable[None]]
+
+
+async def local(tmp_path: Path) -> Yard:
+    target = make_target(tmp_path / "target")
+    repo = await OwnedRepository.open(tmp_path / "home", target.path, "repo")
+    forge = LocalForge(repo, target.path, tmp_path / "home" / "forge" / "repo", ManualClock())
+    base = await repo.fetch_base("main")
+
+    async def commit(message: str) -> str:
+        blob = (await repo.git.run("hash-object", "-w", "--stdin", input=message.encode())).text
+        tree = (await repo.git.run("mktree", input=f"100644 blob {blob}\tnew.txt\n".encode())).text
+        return await repo.commit_tree(tree, [base], message, WHEN)
+
+    return Yard(forge, commit, forge.add_review)
+
+
+async def memory(tmp_path: Path) -> Yard:
+    forge, made = MemoryForge(), list[str]()
+
+    async def commit(message: str) -> str:
+        made.append(message)
+        return f"{len(made):040x}"[::-1]
+
+    return Yard(forge, commit, forge.add_review)
+
+
+YARDS: dict[str, Callable[[Path], Awaitable[Yard]]] = {"local": local, "memory": memory}
+
+
+def test_every_registered_forge_is_held_to_the_contract() -> None:
+    assert set(YARDS) == set(BACKENDS["forge"])
+
+
+@pytest.fixture(params=YARDS)
+async def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Yard:
+    return await YARDS[request.param](tmp_path)
+
+
+async def opened(yard: Yard) -> tuple[str, PullRequest]:
+    head = await yard.commit("one")
+    await yard.forge.push(BRANCH, head, expected=None)
+    return head, await yard.forge.open_pr(DRAFT, PR)
+
+
+async def conflict(attempt: Awaitable[object]) -> None:
+    with pytest.raises(OutsideError) as caught:
+        await attempt
+    assert caught.value.kind is FailureKind.CONFLICT
+
+
+async def test_a_branch_moves_only_from_where_it_is_believed_to_be(yard: Yard) -> None:
+    one, two = await yard.commit("one"), await yard.commit("two")
+    assert await yard.forge.branch_head(BRANCH) is None
+    await conflict(yard.forge.push(BRANCH, one, expected=two))
+    for _ in range(2):
+        await yard.forge.push(BRANCH, one, expected=None)
+    await conflict(yard.forge.push(BRANCH, two, expected=None))
+    assert await yard.forge.branch_head(BRANCH) == one
+    await yard.forge.push(BRANCH, two, expected=one)
+    assert await yard.forge.branch_head(BRANCH) == two
+
+
+async def test_a_branch_is_deleted_only_from_where_it_is_believed_to_be(yard: Yard) -> None:
+    one, two = await yard.commit("one"), await yard.commit("two")
+    await yard.forge.push(BRANCH, one, expected=None)
+    await conflict(yard.forge.delete_branch(BRANCH, expected=two))
+    for _ in range(2):
+        await yard.forge.delete_branch(BRANCH, expected=one)
+    assert await yard.forge.branch_head(BRANCH) is None
+
+
+async def test_an_opened_pull_request_is_found_by_its_branch(yard: Yard) -> None:
+    assert await yard.forge.find_pr(BRANCH) is None
+    head, pr = await opened(yard)
+    assert await yard.forge.find_pr(BRANCH) == pr
+    assert (pr.branch, pr.base, pr.head_sha, pr.state, pr.merge_sha) == (BRANCH, "main", head, "open", "")
+    assert (pr.title, pr.body) == (DRAFT.title, DRAFT.body)
+    assert str(pr.number) in pr.url
+    assert await yard.forge.find_pr("agentos/7") is None
+
+
+async def test_a_branch_has_one_open_pull_request(yard: Yard) -> None:
+    _, pr = await opened(yard)
+    await conflict(yard.forge.open_pr(DRAFT, PR))
+    await yard.forge.close_pr(pr.number)
+    second = await yard.forge.open_pr(DRAFT, PR)
+    assert second.number > pr.number
+    assert await yard.forge.find_pr(BRANCH) == second
+
+
+async def test_a_branch_that_is_not_there_cannot_be_proposed(yard: Yard) -> None:
+    with pytest.raises(OutsideError) as caught:
+        await yard.forge.open_pr(DRAFT, PR)
+    assert caught.value.kind is FailureKind.GONE
+    assert await yard.forge.find_pr(BRANCH) is None
+
+
+async def test_the_head_is_the_branch_as_it_is_now(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    two = await yard.commit("two")
+    await yard.forge.push(BRANCH, two, expected=head)
+    for _ in range(2):
+        await yard.forge.edit_pr(pr.number, title="Better", body="text")
+    found = await yard.forge.find_pr(BRANCH)
+    assert found is not None
+    assert (found.head_sha, found.title, found.body) == (two, "Better", "text")
+
+
+async def test_reviews_come_oldest_first_and_once_each(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    assert await yard.forge.reviews(pr.number) == ()
+    first = ReviewNote("r1", "anna", "changes_requested", "Please rename it.", head, "2026-01-01T00:00:00Z")
+    second = ReviewNote("r2", "anna", "approved", "", head, "2026-01-02T00:00:00Z")
+    for review in (first, second, first):
+        await yard.review(pr.number, review)
+    assert await yard.forge.reviews(pr.number) == (first, second)
+
+
+async def test_merging_twice_makes_one_merge(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    merged = await yard.forge.merge(pr.number, expected_head=head, message="Merge it")
+    assert await yard.forge.branch_head("main") == merged
+    assert await yard.forge.merge(pr.number, expected_head=head, message="Merge it") == merged
+    assert await yard.forge.branch_head("main") == merged
+    found = await yard.forge.find_pr(BRANCH)
+    assert found is not None
+    assert (found.state, found.merge_sha, found.head_sha) == ("merged", merged, head)
+
+
+async def test_a_head_that_moved_is_not_merged(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    before = await yard.forge.branch_head("main")
+    await yard.forge.push(BRANCH, await yard.commit("two"), expected=head)
+    await conflict(yard.forge.merge(pr.number, expected_head=head, message="m"))
+    assert await yard.forge.branch_head("main") == before
+
+
+async def test_a_merged_pull_request_is_not_merged_again_for_another_head(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    await yard.forge.merge(pr.number, expected_head=head, message="m")
+    await conflict(yard.forge.merge(pr.number, expected_head="f" * 40, message="m"))
+
+
+async def test_a_closed_pull_request_is_not_merged_and_a_merged_one_not_closed(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    for _ in range(2):
+        await yard.forge.close_pr(pr.number)
+    await conflict(yard.forge.merge(pr.number, expected_head=head, message="m"))
+    second = await yard.forge.open_pr(DRAFT, PR)
+    await yard.forge.merge(second.number, expected_head=head, message="m")
+    await yard.forge.close_pr(second.number)
+    found = await yard.forge.find_pr(BRANCH)
+    assert found is not None
+    assert found.state == "merged"
+
+
+async def test_a_merged_pull_request_keeps_its_facts_after_its_branch_is_gone(yard: Yard) -> None:
+    head, pr = await opened(yard)
+    merged = await yard.forge.merge(pr.number, expected_head=head, message="m")
+    await yard.forge.delete_branch(BRANCH, expected=head)
+    found = await yard.forge.find_pr(BRANCH)
+    assert found is not None
+    assert (found.state, found.head_sha, found.merge_sha) == ("merged", head, merged)
+    assert await yard.forge.merge(pr.number, expected_head=head, message="m") == merged
+
+
+async def test_a_pull_request_that_does_not_exist_is_gone(yard: Yard) -> None:
+    tries: list[Awaitable[object]] = [
+        yard.forge.reviews(9),
+        yard.forge.edit_pr(9, title="t", body="b"),
+        yard.forge.merge(9, expected_head="0" * 40, message="m"),
+        yard.forge.close_pr(9),
+    ]
+    for attempt in tries:
+        with pytest.raises(OutsideError) as caught:
+            await attempt
+        assert caught.value.kind is FailureKind.GONE
