@@ -1,0 +1,1 @@
+"""The pipeline: one folder a stage, and the outer graph."""

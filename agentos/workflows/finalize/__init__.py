@@ -1,0 +1,1 @@
+"""Finalize: merge, verify what was merged, file what is left to do, clean up, close."""

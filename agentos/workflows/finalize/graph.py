@@ -1,0 +1,51 @@
+"""The finalize stage: merge, verify, follow up, close out."""
+
+from agentos.domain.pipeline import Stage
+from agentos.workflows.finalize import nodes, rules
+from agentos.workflows.kit import cleanup
+from agentos.workflows.kit.pause import wait_for_person
+from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
+from agentos.workflows.kit.state import RunState, used
+
+MERGE, VERIFY, CAPTURE, CLOSE = "merge", "post-merge-verify", "follow-up-capture", "closeout"
+ASK = wait_for_person.__name__
+
+
+def build() -> Compiled:
+    """The stage's subgraph."""
+    graph = StageGraph(Stage.FINALIZE, first="authority")
+    graph.add(MERGE, nodes.authority, then=(_after_authority, ["verify", "hand_over", "merge"]))
+    graph.add(MERGE, nodes.hand_over, then="notify")
+    graph.add(MERGE, nodes.notify, then=ASK)
+    graph.add_wait(then="settle_dossier")
+    graph.add(MERGE, nodes.settle_dossier, then=(_after_dossier, ["authority", "merge"]))
+    graph.add(MERGE, nodes.merge, then="verify")
+    graph.add(VERIFY, nodes.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))
+    graph.add(VERIFY, nodes.consider_verify, then="verify")
+    graph.add(CAPTURE, nodes.propose_follow_ups, then=(_filing, ["file_follow_up", "report"]))
+    graph.add(CAPTURE, nodes.file_follow_up, then=(_filing, ["file_follow_up", "report"]))
+    graph.add(CLOSE, nodes.report, then="close")
+    graph.add(CLOSE, nodes.close, then="teardown")
+    graph.add(CLOSE, cleanup.teardown, then="delete_branch")
+    graph.add(CLOSE, cleanup.delete_branch, then="remove_worktree")
+    graph.add(CLOSE, cleanup.remove_worktree, then="finish")
+    return graph.add(CLOSE, nodes.finish, then=LEAVE).compile()
+
+
+def _after_authority(state: RunState) -> str:
+    if state.get("merge_sha"):
+        return "verify"
+    return "hand_over" if state.get("wait") else "merge"
+
+
+def _after_dossier(state: RunState) -> str:
+    """Whatever else the person says, the forge is looked at again: it may be merged by now."""
+    return "merge" if rules.lets_merge(state) else "authority"
+
+
+def _after_verify(state: RunState) -> str:
+    return "consider_verify" if state.get("findings") else "propose_follow_ups"
+
+
+def _filing(state: RunState) -> str:
+    return "file_follow_up" if used(state, rules.UNFILED) > 0 else "report"

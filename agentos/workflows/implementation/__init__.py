@@ -1,0 +1,1 @@
+"""Implementation: from a spec to a branch with measured checks."""

@@ -1,0 +1,257 @@
+"""The steps of the implementation stage: code, commit, measure, review, and again until it passes or a bound is met."""
+
+import contextlib
+from datetime import datetime
+
+from agentos.domain.artifact import ArtifactKind
+from agentos.domain.budget import Spend
+from agentos.domain.change import problems_of
+from agentos.domain.document import Evidence, Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
+from agentos.domain.event import EventKind
+from agentos.domain.naming import clean_text
+from agentos.domain.pipeline import Outcome, Stage
+from agentos.ports.agent import AgentActed, AgentFinished, AgentStatus, AgentTask
+from agentos.workflows.implementation import rules
+from agentos.workflows.implementation.measuring import change_report, report_of
+from agentos.workflows.implementation.reply import ReviewReply
+from agentos.workflows.kit.checks import SETUP, measure, measured
+from agentos.workflows.kit.commits import keep_commits
+from agentos.workflows.kit.markdown import (
+    brief_markdown,
+    checks_markdown,
+    findings_markdown,
+    lld_markdown,
+    spec_markdown,
+)
+from agentos.workflows.kit.records import dump, load
+from agentos.workflows.kit.state import RunState, one_more, used, with_item
+from agentos.workflows.kit.step import Found, Step
+from agentos.workflows.kit.verdict import blocked, findings_as_evidence, passed
+from agentos.workspace.snapshot import snapshot
+from agentos.workspace.worktree import Worktree, open_worktree
+
+TESTS, REVIEWS = "impl.tests", "impl.reviews"
+DIFF_LIMIT_BYTES = 400_000
+NO_TESTS = "WORKFLOW.md names no `test` command, so nothing could prove the acceptance criteria"
+
+
+async def prepare(state: RunState, step: Step) -> RunState:
+    """The issue's worktree is there, on its branch, at the commit work goes on from."""
+    start = state.get("head_sha") or state["base_sha"]
+
+    async def find() -> Found | None:
+        tree = await worktree_of(state, step)
+        return {"branch": tree.branch} if await tree.head() == start else None
+
+    async def act() -> None:
+        await (await worktree_of(state, step)).restore(start)
+
+    await step.once("worktree", find=find, act=act, version=f"{step.ctx.run.number}:{start}", consent=False)
+    return {"head_sha": start}
+
+
+async def baseline(state: RunState, step: Step) -> RunState:
+    """What the command matrix does at the base commit: what failed before does not block."""
+    commands = {command.name for command in step.ctx.settings.command_matrix()}
+    if "test" not in commands:
+        return blocked(step.stage, "no_test_command", NO_TESTS, needs=("add `commands: test:` to WORKFLOW.md",))
+    known = state.get("artifacts", {}).get("baseline")
+    if known is not None:
+        return {}
+    results = await measure(step, state["base_sha"])
+    setup = results.get(SETUP)
+    if setup is not None and not setup.passed:
+        title = f"the set-up command fails at the base commit {state['base_sha'][:12]}"
+        return blocked(step.stage, "setup_fails", title, evidence=(setup.tail,), needs=("a set-up command that works",))
+    ref = await step.keep_record(ArtifactKind.CHECKS, measured(results), name="checks-baseline")
+    return {"artifacts": with_item(state.get("artifacts"), "baseline", ref.sha256)}
+
+
+async def code(state: RunState, step: Step) -> RunState:
+    """One session of the coding agent in the worktree; what it says proves nothing."""
+    sessions = f"code.{step.stage}"
+    round_ = used(state, sessions) + 1
+    tree = await worktree_of(state, step)
+    task = await _task(state, step, tree, round_)
+    finished = AgentFinished(AgentStatus.ERROR, "", (), Spend(), "the agent ended without a word")
+    async with contextlib.aclosing(step.ctx.ports.agent.run(task)) as session:
+        async for event in session:
+            if isinstance(event, AgentActed):
+                await step.emit(EventKind.AGENT_ACTED, tool=event.tool, line=event.line, ok=event.ok)
+            else:
+                finished = event
+    await step.emit(EventKind.MODEL_CALLED, role="implementer", model=task.model, round=round_, **_used(finished))
+    ref = await step.keep_record(ArtifactKind.TRANSCRIPT, finished, name=f"agent-{step.stage}-{round_}")
+    update: RunState = {
+        "rounds": one_more(state, sessions),
+        "artifacts": with_item(state.get("artifacts"), "session", ref.sha256),
+    }
+    if finished.status in (AgentStatus.STALLED, AgentStatus.ERROR):
+        title = f"the coding agent ended without a result: {finished.reason or finished.status}"
+        return {**update, **blocked(step.stage, "agent_failed", title, needs=("retry, or another model",))}
+    return update
+
+
+async def commit(state: RunState, step: Step) -> RunState:
+    """The agent's files as a commit on the branch, or a finding that says why not."""
+    tree = await worktree_of(state, step)
+    session = await step.document(AgentFinished, state["artifacts"]["session"])
+    parent = state["head_sha"]
+    shot = await snapshot(step.ctx.repo, tree.path, parent)
+    brief = await brief_of(state, step)
+    findings = tuple(Finding(Severity.BLOCKER, "worktree", problem) for problem in shot.problems)
+    for scope in (step.ctx.settings.scope.paths, brief.allowed_scope):
+        findings += rules.out_of_scope([change.path for change in shot.changes], scope)
+    if not shot.changes and session.status is AgentStatus.NO_CHANGE:
+        return {"outcome": Outcome.NO_CHANGE} if parent == state["base_sha"] else {"findings": []}
+    if not shot.changes and parent == state["base_sha"]:
+        findings += (Finding(Severity.BLOCKER, "worktree", "nothing was changed"),)
+    if findings:
+        return {"findings": [dump(item) for item in findings]}
+    when = datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)
+    title = f"{brief.title} (#{brief.issue_number})"
+    head = await tree.commit(shot, clean_text(f"{title}\n\n{session.summary}\n"), parent=parent, when=when)
+    await keep_commits(step, state["branch"], state["base_sha"], name="change")
+    return {"head_sha": head, "findings": []}
+
+
+async def test(state: RunState, step: Step) -> RunState:
+    """What is measured at the head, and what that holds against the change."""
+    brief = await brief_of(state, step)
+    evidence = await _evidence(state, step)
+    report = await change_report(state, step, brief, evidence)
+    ref = await step.keep_record(ArtifactKind.CHECKS, report, name="change")
+    findings = problems_of(report)
+    return {
+        "findings": [dump(item) for item in findings],
+        "artifacts": with_item(state.get("artifacts"), "change", ref.sha256),
+    }
+
+
+async def consider_tests(state: RunState, step: Step) -> RunState:
+    """Whether a change that is not measured to pass goes back to the coder."""
+    tree = await step.ctx.repo.tree_of(state["head_sha"])
+    return _consider(state, step, (TESTS, "max_test_retries"), tree)
+
+
+async def consider_review(state: RunState, step: Step) -> RunState:
+    """Whether a change the reviewer sent back goes to the coder again."""
+    return _consider(state, step, (REVIEWS, "max_review_rounds"))
+
+
+def _consider(state: RunState, step: Step, bound: tuple[str, str], tree: str = "") -> RunState:
+    """One more round, or the bound or a repetition that ends the loop.
+
+    The same findings again are stagnation; of tests only on the same `tree`, for a red test does not say how near it is.
+    """
+    loop, limit_name = bound
+    findings = tuple(load(Finding, item) for item in state.get("findings", []))
+    limit = step.ctx.settings.limit(Stage.IMPL, limit_name)
+    name = rules.round_digest(findings, tree)
+    evidence = findings_as_evidence(findings)
+    if name in state.get("seen", []):
+        title = "a round ended with the findings of an earlier one"
+        return blocked(step.stage, "stagnation", title, evidence=evidence, needs=("feedback, or another model",))
+    if used(state, loop) >= limit:
+        title = f"the change does not pass after {limit} more rounds ({limit_name})"
+        return blocked(step.stage, limit_name, title, evidence=evidence, needs=("retry for as many rounds again",))
+    return {"rounds": one_more(state, loop), "seen": [*state.get("seen", []), name]}
+
+
+async def review(state: RunState, step: Step) -> RunState:
+    """The reviewer's findings on the diff; those that quote no changed line are dropped."""
+    report = await report_of(state, step)
+    brief = await brief_of(state, step)
+    diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
+    reply = await step.ask(
+        "reviewer",
+        "impl/review",
+        ReviewReply,
+        round_=used(state, f"judged.{step.stage}") + 1,
+        brief=brief_markdown(brief),
+        diff=diff,
+        checks=checks_markdown(report.checks),
+        workflow=step.ctx.workflow.body,
+        feedback=state.get("feedback", []),
+    )
+    judged = reply.to_review(diff=diff, subject=state["head_sha"], model=step.ctx.choice.of(Stage.IMPL, "reviewer"))
+    await step.emit(EventKind.REVIEW_JUDGED, verdict=judged.verdict, findings=[dump(f) for f in judged.findings])
+    ref = await step.keep_record(ArtifactKind.CHECKS, rules.with_review(report, judged), name="change")
+    update: RunState = {"artifacts": with_item(state.get("artifacts"), "change", ref.sha256)}
+    return {**update, "rounds": one_more(state, f"judged.{step.stage}"), **_judgement(judged, step.stage)}
+
+
+def _judgement(judged: Review, stage: Stage) -> RunState:
+    verdict = rules.effective_verdict(judged)
+    if verdict is ReviewVerdict.BLOCK:
+        evidence = findings_as_evidence(judged.findings)
+        return blocked(stage, "reviewer_blocks", judged.summary or "the reviewer blocks the change", evidence=evidence)
+    if verdict is ReviewVerdict.APPROVE:
+        return {"findings": []}
+    return {"findings": [dump(item) for item in rules.stopping(judged.findings)]}
+
+
+async def conclude(state: RunState, step: Step) -> RunState:
+    """The change passed: its commit is the good one, kept as a bundle and as a patch to read, and the feedback is worked
+    in."""
+    diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
+    await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch")
+    return {**passed(), "good_sha": state["head_sha"], "feedback": []}
+
+
+async def worktree_of(state: RunState, step: Step) -> Worktree:
+    """The issue's worktree, found or made."""
+    ctx = step.ctx
+    return await open_worktree(ctx.repo, ctx.home, str(ctx.issue.number), state["branch"], state["base_sha"])
+
+
+async def brief_of(state: RunState, step: Step) -> IssueBrief:
+    """The issue brief of the run."""
+    return await step.document(IssueBrief, state["artifacts"][ArtifactKind.BRIEF])
+
+
+async def _task(state: RunState, step: Step, tree: Worktree, round_: int) -> AgentTask:
+    brief = await brief_of(state, step)
+    lld, spec = await _documents(state, step)
+    findings = tuple(load(Finding, item) for item in state.get("findings", []))
+    rendered = step.ctx.prompts.render(
+        "impl/code",
+        brief=brief_markdown(brief),
+        lld=lld_markdown(lld) if lld else "",
+        spec=spec_markdown(spec) if spec else "",
+        workflow=step.ctx.workflow.body,
+        commands=[f"{item.name}: {item.run}" for item in step.ctx.settings.command_matrix()],
+        criteria=[{"id": item.id, "text": item.text} for item in brief.criteria],
+        findings=findings_markdown(findings) if findings else "",
+        feedback=state.get("feedback", []),
+    )
+    scratch = step.ctx.folder / "agent"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return AgentTask(
+        rendered.system,
+        rendered.text,
+        tree.path,
+        scratch,
+        step.ctx.choice.of(Stage.IMPL, "implementer"),
+        step.call("implementer", round_),
+        step.ctx.settings.agent.limits(),
+        tuple(item.id for item in brief.criteria),
+    )
+
+
+async def _documents(state: RunState, step: Step) -> tuple[Lld | None, Spec | None]:
+    kept = state.get("artifacts", {})
+    lld, spec = kept.get(ArtifactKind.LLD), kept.get(ArtifactKind.SPEC)
+    return (await step.document(Lld, lld) if lld else None, await step.document(Spec, spec) if spec else None)
+
+
+async def _evidence(state: RunState, step: Step) -> tuple[Evidence, ...]:
+    """Who proves what: by the documents where there are some, else as the agent named it."""
+    lld, spec = await _documents(state, step)
+    session = await step.document(AgentFinished, state["artifacts"]["session"])
+    return rules.all_evidence(lld, spec, session.evidence)
+
+
+def _used(finished: AgentFinished) -> dict[str, object]:
+    spend = finished.spend
+    return {"input_tokens": spend.input_tokens, "output_tokens": spend.output_tokens, "usd": spend.usd}

@@ -1,0 +1,70 @@
+"""The judgement of the implementation stage: pure functions over what was measured."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pathspec
+
+from agentos.domain.change import ChangeReport, evidence_from
+from agentos.domain.document import Evidence, Finding, Lld, Review, ReviewVerdict, Severity, Spec
+from agentos.domain.naming import text_digest
+
+STOPPING = frozenset({Severity.BLOCKER, Severity.MAJOR})
+
+
+def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings that keep a change from passing."""
+    return tuple(item for item in findings if item.severity in STOPPING)
+
+
+def effective_verdict(review: Review) -> ReviewVerdict:
+    """The reviewer's verdict as far as its findings carry it: `revise` without a stopping finding is `approve`."""
+    if review.verdict is ReviewVerdict.REVISE and not stopping(review.findings):
+        return ReviewVerdict.APPROVE
+    return review.verdict
+
+
+def findings_digest(findings: Iterable[Finding]) -> str:
+    """Names a set of findings, whatever their order and wording of fixes."""
+    return text_digest(*sorted(f"{item.severity}|{item.where}|{item.problem}" for item in findings))
+
+
+def out_of_scope(paths: Iterable[str], allowed: Iterable[str]) -> tuple[Finding, ...]:
+    """A blocking finding for each path outside the allowed globs; no globs allow everything."""
+    globs = [glob for glob in allowed if glob.strip()]
+    if not globs:
+        return ()
+    spec = pathspec.GitIgnoreSpec.from_lines(globs)
+    return tuple(
+        Finding(Severity.BLOCKER, path, "is outside the allowed scope", f"keep the change inside {', '.join(globs)}")
+        for path in sorted(paths)
+        if not spec.match_file(path)
+    )
+
+
+def tests_named(evidence: Iterable[Evidence], checks: Iterable[str]) -> tuple[str, ...]:
+    """The test ids in the evidence, each once, in order; names of checks are no tests."""
+    names = set(checks)
+    return tuple(dict.fromkeys(proof for item in evidence for proof in item.proofs if proof not in names))
+
+
+def test_files(tests: Iterable[str]) -> tuple[str, ...]:
+    """The files that the test ids name."""
+    return tuple(dict.fromkeys(test.partition("::")[0] for test in tests if "::" in test))
+
+
+def all_evidence(lld: Lld | None, spec: Spec | None, claimed: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Which proofs count: those the approved documents name; what the agent named where there are no documents."""
+    if lld is None or spec is None:
+        return claimed
+    return evidence_from(lld, spec)
+
+
+def with_review(report: ChangeReport, review: Review) -> ChangeReport:
+    """`report` with the reviewer's judgement in it."""
+    return replace(report, review=review)
+
+
+def round_digest(findings: Iterable[Finding], tree: str) -> str:
+    """Names one round by its findings and, where it counts, the files they were found in."""
+    return text_digest(findings_digest(findings), tree)

@@ -1,0 +1,71 @@
+"""One structured question to a model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import BaseModel
+
+from agentos.domain.budget import Spend
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.ports.chat_model import CallRef, ChatModels
+from agentos.prompting.passing_model import spend_of
+from agentos.store.exchanges import ExchangeStore
+from agentos.store.fence import Fence
+from agentos.workflows.kit.recorded_model import RecordedModels
+
+REPAIR_ROUNDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked: `model` is `provider:model`, `schema` the form of the answer."""
+
+    call: CallRef
+    model: str
+    system: str
+    text: str
+    schema: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `spend` covers the repair round too."""
+
+    value: BaseModel
+    spend: Spend
+    model: str
+
+
+async def ask(models: ChatModels, exchanges: ExchangeStore, fence: Fence, request: Ask) -> Answer:
+    """The model's answer as a value of `request.schema`, paid for once however often it is asked.
+
+    An answer that does not fit is sent back once with what is wrong. Raises OutsideError, kind INVALID, when the second
+    does not fit either: an unreadable answer is never taken for one.
+    """
+    model = RecordedModels(models, exchanges, fence).open(request.model, request.call)
+    asked = model.with_structured_output(request.schema, include_raw=True)
+    conversation: list[BaseMessage] = [SystemMessage(request.system), HumanMessage(request.text)]
+    spend, problem = Spend(), ""
+    for _ in range(1 + REPAIR_ROUNDS):
+        reply: dict[str, Any] = await asked.ainvoke(conversation)  # type: ignore[assignment]
+        raw = reply["raw"]
+        spend += spend_of(raw, models, request.model)
+        if isinstance(reply["parsed"], request.schema):
+            return Answer(reply["parsed"], spend, request.model)
+        problem = str(reply["parsing_error"])
+        conversation += [_as_said(raw), HumanMessage(f"{problem}\n\nAnswer again, complete, in the form asked for.")]
+    raise OutsideError(
+        f"{request.model} answered {request.call.stage} {request.call.role} twice in a form that cannot be read: "
+        f"{' '.join(problem.split())[:300]}",
+        kind=FailureKind.INVALID,
+    )
+
+
+def _as_said(raw: AIMessage) -> AIMessage:
+    """`raw` as plain text: providers refuse a conversation in which a tool call has no result."""
+    if not raw.tool_calls and not raw.invalid_tool_calls:
+        return raw
+    calls = [call["args"] for call in [*raw.tool_calls, *raw.invalid_tool_calls]]
+    return AIMessage("\n".join(part for part in (raw.text, *map(str, calls)) if part))

@@ -1,0 +1,18 @@
+"""Comments of ours: foreign text that cannot pass for our marks, and the hidden blocks that programs read."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agentos.domain.naming import clean_text
+
+
+def defused(markdown: str) -> str:
+    """`markdown` as people read it, without hidden lines: a model's or a repository's text cannot forge a mark of ours."""
+    return clean_text(markdown).replace("<!--", "&lt;!--")
+
+
+def hidden_block(kind: str, data: Mapping[str, Any]) -> str:
+    """`data` as a line people do not see; nothing in it can end the line early."""
+    text = json.dumps(data, sort_keys=True, allow_nan=False)
+    return f"<!-- agentos:{kind} v1 {text.replace('<', chr(92) + 'u003c').replace('>', chr(92) + 'u003e')} -->"

@@ -1,0 +1,82 @@
+"""The tracker's picture of the run: status, label, attention mark, and one status comment with the timeline."""
+
+from dataclasses import asdict
+
+from agentos.domain.effect import EffectKey
+from agentos.domain.naming import text_digest
+from agentos.domain.status import Position, derive_label, derive_status, needs_person
+from agentos.ports.tracker import Board
+from agentos.workflows.kit.step import Found, Step
+from agentos.workflows.kit.timeline import Timeline, timeline_markdown, visits
+
+STATUS_COMMENT = EffectKey("status-comment")
+INTAKE_COMMENT = EffectKey("intake")
+"""The one comment that says what an issue lacks; it may stand before anything was accepted (I3)."""
+
+
+async def show_board(step: Step) -> None:
+    """Effect: the board shows what the run's row says, derived by the one table. Repeating is harmless."""
+    ctx = step.ctx
+    run = await ctx.store.runs.get(ctx.run.id)
+    at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
+    wanted = Board(derive_status(at), derive_label(at), needs_person(at))
+
+    async def find() -> Found | None:
+        shown = await ctx.ports.tracker.board(ctx.issue)
+        return asdict(wanted) if shown == wanted else None
+
+    async def act() -> None:
+        await ctx.ports.tracker.show(ctx.issue, wanted)
+
+    version = text_digest(str(run.epoch), str(run.stage), *map(str, asdict(wanted).values()))
+    await step.once("board", find=find, act=act, version=version, consent=False)
+
+
+async def say(step: Step, key: str, text: str, *, consent: bool = True) -> None:
+    """Effect: one comment on the issue that carries `key`. Repeating finds the first one."""
+    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
+
+    async def find() -> Found | None:
+        comment = await tracker.find_comment(issue, EffectKey(key))
+        return None if comment is None else {"comment": comment}
+
+    async def act() -> None:
+        await tracker.write_comment(issue, text, EffectKey(key))
+
+    await step.once(key, find=find, act=act, consent=consent)
+
+
+async def show_timeline(step: Step) -> None:
+    """Effect: the issue's one status comment tells the run as the store has it now. Repeating is harmless."""
+    await keep_comment(step, STATUS_COMMENT, timeline_markdown(await _timeline(step)))
+
+
+async def keep_comment(step: Step, key: EffectKey, text: str) -> None:
+    """Effect: the issue's one comment that carries `key` says `text`. Repeating is harmless."""
+    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
+
+    async def find() -> Found | None:
+        comment = await tracker.find_comment(issue, key)
+        shown = {each.id: each.body for each in await tracker.comments(issue)} if comment is not None else {}
+        return {"comment": comment} if comment is not None and text in shown.get(comment, "") else None
+
+    async def act() -> None:
+        comment = await tracker.find_comment(issue, key)
+        if comment is None:
+            await tracker.write_comment(issue, text, key)
+        else:
+            await tracker.edit_comment(issue, comment, text)
+
+    await step.once(key, find=find, act=act, version=text_digest(text), consent=False)
+
+
+async def _timeline(step: Step) -> Timeline:
+    store, run_id = step.ctx.store, step.ctx.run.id
+    pr = await store.effects.get(step.ctx.issue, EffectKey("pr"))
+    return Timeline(
+        run=await store.runs.get(run_id),
+        visits=visits(await store.ledger.read(run_id)),
+        spend=await store.exchanges.spend(run_id),
+        wait=await store.runs.wait(run_id),
+        pr_url=str((pr.result or {}).get("url", "")) if pr is not None and pr.run_id == run_id else "",
+    )

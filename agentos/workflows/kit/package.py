@@ -1,0 +1,112 @@
+"""The review package as people read it: whole, as the dossier, and in short where a run waits."""
+
+from agentos.domain.budget import Spend
+from agentos.domain.document import Deployment
+from agentos.domain.package import JudgedFinding, ReviewPackage
+from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, table
+
+SHORT = 12
+"""Characters of a sha that people are shown."""
+
+
+def package_markdown(package: ReviewPackage, *, heading: str, what_now: tuple[str, ...]) -> str:
+    """The whole package under `heading`, ending with what the person must do now."""
+    change, place = package.change, package.place
+    return f"""# {heading}: {package.title} (#{package.issue_number})
+
+{lead(package)}
+
+## What changed
+{change.summary or "The agent left no summary."}
+
+{change.stat()}, from `{change.base_sha[:SHORT]}` to `{change.head_sha[:SHORT]}` on `{place.branch}`.
+
+{bullets(f"`{file.path}` {_lines(file.insertions, file.deletions)}" for file in change.files)}
+
+## Acceptance criteria
+{criteria_markdown(change.criteria)}
+
+## Checks
+{checks_markdown(change.checks)}
+
+## Review
+{_reviewers(package)}
+
+{findings_fate(package.findings)}
+
+## Where to try it
+{deployment_markdown(package.deployment)}
+
+## Risk and cost
+Risk: {package.risk}. Cost so far: {cost(package.spend)}.
+
+## What you do now
+{bullets(what_now)}
+"""
+
+
+def short_markdown(package: ReviewPackage) -> str:
+    """The package in short: what changed, what was measured, where to look."""
+    return f"""{lead(package)}
+
+{package.change.summary or "The agent left no summary."}
+
+{package.change.stat()}
+
+{criteria_markdown(package.change.criteria)}
+
+{deployment_markdown(package.deployment)}
+"""
+
+
+def lead(package: ReviewPackage) -> str:
+    """Which commit is put forward where, and whether that is a new one."""
+    link = package.place.pr_url or f"pull request {package.place.pr_number}"
+    text = f"Commit `{package.sha}` in {link}, cycle {package.cycle}."
+    if package.repeats:
+        text += f" **No new commit came of the feedback.** The agent says: {package.remark or 'nothing'}"
+    return text
+
+
+def commands(number: int, *, sha: str) -> tuple[str, ...]:
+    """What a person may type, exactly, about the commit `sha`."""
+    return (
+        f"`agentos approve {number}` takes commit `{sha[:SHORT]}`",
+        f'`agentos feedback {number} "…"` sends it back with what should be different',
+        f"`agentos reject {number}` ends the run without merging",
+    )
+
+
+def deployment_markdown(deployment: Deployment) -> str:
+    """Where a person finds the deployed commit."""
+    where = deployment.url or (f"`{deployment.artifact}` in the data folder" if deployment.artifact else "")
+    lines = (where, deployment.instructions, f"{deployment.evidence} (at {deployment.verified_at})")
+    return "\n\n".join(line for line in lines if line)
+
+
+def findings_fate(findings: tuple[JudgedFinding, ...]) -> str:
+    """Every finding with who found it and what became of it."""
+    if not findings:
+        return "No findings."
+    rows = (
+        (item.finding.severity, item.finding.where, item.finding.problem, item.model, item.fate) for item in findings
+    )
+    return table(("Severity", "Where", "Finding", "Model", "Fate"), rows)
+
+
+def cost(spend: Spend) -> str:
+    """`spend` in words; an unknown price is said to be unknown."""
+    usd = "unknown price" if spend.usd is None else f"${spend.usd:.2f}"
+    plural = "" if spend.calls == 1 else "s"
+    return f"{usd}, {spend.calls} model call{plural}, {spend.input_tokens + spend.output_tokens} tokens"
+
+
+def _lines(insertions: int | None, deletions: int | None) -> str:
+    return "(binary)" if insertions is None or deletions is None else f"+{insertions} -{deletions}"
+
+
+def _reviewers(package: ReviewPackage) -> str:
+    review = package.change.review
+    if review is None:
+        return "No model reviewed the change."
+    return f"Reviewed by {', '.join(package.reviewers)}; confidence in the change {review.confidence} of 100."

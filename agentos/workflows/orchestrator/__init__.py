@@ -1,0 +1,1 @@
+"""The outer graph, built from the pipeline table."""

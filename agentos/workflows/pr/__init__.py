@@ -1,0 +1,1 @@
+"""Pull request: the branch is pushed, the change proposed, deployed, and put before a person."""

@@ -1,0 +1,26 @@
+"""The pr stage: publish, then put the commit where a person can judge it."""
+
+from agentos.domain.pipeline import Stage
+from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
+from agentos.workflows.pr import nodes
+
+
+def build() -> Compiled:
+    """The stage's subgraph."""
+    return _steps(StageGraph(Stage.PR, first="push"), "publish", "deploy-review").compile()
+
+
+def build_redeploy() -> Compiled:
+    """The same steps as one step of the review stage: a new commit replaces the one that was looked at."""
+    graph = StageGraph(Stage.REVIEW, first="push", framed=False)
+    return _steps(graph, "redeploy-review", "redeploy-review").compile()
+
+
+def _steps(graph: StageGraph, publish: str, deploy: str) -> StageGraph:
+    graph.add(publish, nodes.push, then="open_pr")
+    graph.add(publish, nodes.open_pr, then="edit_pr")
+    graph.add(publish, nodes.edit_pr, then="deploy")
+    graph.add(deploy, nodes.deploy, then="package")
+    graph.add(deploy, nodes.package, then="invite")
+    graph.add(deploy, nodes.invite, then="notify")
+    return graph.add(deploy, nodes.notify, then=LEAVE)

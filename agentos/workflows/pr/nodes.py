@@ -1,0 +1,235 @@
+"""The steps of the pr stage: push, open, edit, deploy, write the package, invite."""
+
+import asyncio
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from agentos.domain.artifact import ArtifactKind
+from agentos.domain.change import ChangeReport
+from agentos.domain.document import Deployment, IssueBrief, Review
+from agentos.domain.error import BugError, OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.domain.naming import text_digest
+from agentos.domain.package import JudgedFinding, Place, ReviewPackage, fates
+from agentos.domain.pipeline import Gate
+from agentos.ports.agent import AgentFinished
+from agentos.ports.deployer import DeployRequest
+from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.board import say
+from agentos.workflows.kit.deployment import deploy_request
+from agentos.workflows.kit.package import commands, package_markdown
+from agentos.workflows.kit.records import dump, load
+from agentos.workflows.kit.state import RunState, with_item
+from agentos.workflows.kit.step import Found, Step
+from agentos.workflows.kit.verdict import blocked, passed
+from agentos.workflows.pr import rules
+from agentos.workspace.export import export_tree
+
+OPTED_OUT = frozenset({FailureKind.GONE, FailureKind.DENIED})
+"""What a withdrawn consent looks like; never the deployment's own failure."""
+
+
+async def push(state: RunState, step: Step) -> RunState:
+    """The good commit is on the forge; a branch that holds somebody else's commits is left alone."""
+    forge, branch, sha = step.ctx.ports.forge, state["branch"], state["good_sha"]
+    there = await forge.branch_head(branch)
+    if there is not None and await step.ctx.repo.resolve(there) is None:
+        return _branch_moved(step, branch, there)
+
+    async def find() -> Found | None:
+        return {"sha": sha} if await forge.branch_head(branch) == sha else None
+
+    async def act() -> None:
+        await forge.push(branch, sha, expected=there)
+
+    try:
+        await step.once("branch", find=find, act=act, version=sha)
+    except OutsideError as exc:
+        if exc.kind is not FailureKind.CONFLICT:
+            raise
+        return _branch_moved(step, branch, str(exc))
+    return {}
+
+
+def _branch_moved(step: Step, branch: str, what: str) -> RunState:
+    title = f"the branch {branch} holds commits that are not from this run, so it was left alone"
+    needs = (f"delete {branch} on the forge, or move those commits to another branch, then retry",)
+    return blocked(step.stage, "branch_moved", title, evidence=(what,), needs=needs)
+
+
+async def open_pr(state: RunState, step: Step) -> RunState:
+    """The one pull request of the branch."""
+    forge, branch = step.ctx.ports.forge, state["branch"]
+    title, body = await _text(state, step)
+
+    async def find() -> Found | None:
+        found = await forge.find_pr(branch)
+        if found is None or not rules.is_ours(found, state["base_branch"]):
+            return None
+        return {"number": found.number, "url": found.url}
+
+    async def act() -> None:
+        await forge.open_pr(rules.draft(branch, state["base_branch"], title, body), rules.PR)
+
+    opened = await step.once(rules.PR, find=find, act=act)
+    return {"pr_number": opened["number"], "pr_url": opened["url"]}
+
+
+async def edit_pr(state: RunState, step: Step) -> RunState:
+    """The pull request speaks of the commit it holds now."""
+    forge = step.ctx.ports.forge
+    title, body = await _text(state, step)
+
+    async def find() -> Found | None:
+        found = await forge.find_pr(state["branch"])
+        return {"number": state["pr_number"]} if rules.says(found, title, body) else None
+
+    async def act() -> None:
+        await forge.edit_pr(state["pr_number"], title=title, body=body)
+
+    await step.once("pr-text", find=find, act=act, version=text_digest(title, body))
+    return {}
+
+
+async def _text(state: RunState, step: Step) -> tuple[str, str]:
+    brief, report = await _brief(state, step), await _report(state, step)
+    issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
+    return rules.pr_title(brief), rules.pr_body(issue, brief, report, step.ctx.run)
+
+
+async def deploy(state: RunState, step: Step) -> RunState:
+    """The commit, somewhere a person can try it; where a deployment is configured and fails, the stage blocks."""
+    deployer, sha = step.ctx.ports.deployer, state["good_sha"]
+    request = deploy_request(step.ctx, sha)
+
+    async def find() -> Found | None:
+        found = await deployer.find(request)
+        return None if found is None else {"deployment": dump(found)}
+
+    async def act() -> None:
+        await _put_files(state, step, request)
+        await deployer.deploy(request)
+        await asyncio.to_thread(_drop_older, request.folder)
+
+    try:
+        # Looked up anew in each cycle and try: a deployment may have died since the last one.
+        found = await step.once(f"deploy@{sha}", find=find, act=act, version=_visit(state, step))
+    except OutsideError as exc:
+        if exc.kind in OPTED_OUT:
+            raise
+        needs = ("a deploy command that works for this commit (`deploy:` in WORKFLOW.md), then retry",)
+        title = f"commit {sha[:12]} could not be deployed"
+        return blocked(step.stage, "deploy_failed", title, evidence=(str(exc),), needs=needs)
+    return {"deployment": dump(rules.described(load(Deployment, found["deployment"]), state["branch"]))}
+
+
+def _visit(state: RunState, step: Step) -> str:
+    tries = state.get("stage_attempts", {}).get(step.stage, 0)
+    return f"{step.ctx.run.number}.{state.get('cycle', 0)}.{step.stage}.{tries}"
+
+
+async def _put_files(state: RunState, step: Step, request: DeployRequest) -> None:
+    """Effect: `request.folder` holds the commit's files, or, where nothing can be deployed, what its checks say."""
+    if request.folder.exists():
+        return
+    fresh = request.folder.with_suffix(".new")
+    await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+    if step.ctx.settings.deploy is not None:
+        await export_tree(step.ctx.repo, request.sha, fresh)
+    else:
+        fresh.mkdir(parents=True)
+        (fresh / "checks.md").write_text(rules.target_report(await _report(state, step)), encoding="utf-8")
+    fresh.rename(request.folder)
+
+
+def _drop_older(folder: Path) -> None:
+    """Effect: of the issue's deployed files only those in `folder` are left."""
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+async def package(state: RunState, step: Step) -> RunState:
+    """Everything a person needs to decide, as a record and as a document."""
+    made = await _package(state, step)
+    what_now = commands(made.issue_number, sha=made.sha)
+    text = defused(package_markdown(made, heading=rules.HEADING, what_now=what_now))
+    await step.keep(ArtifactKind.PACKAGE, text.encode(), suffix=".md")
+    ref = await step.keep_record(ArtifactKind.PACKAGE, made)
+    return {"artifacts": with_item(state.get("artifacts"), ArtifactKind.PACKAGE, ref.sha256)}
+
+
+async def _package(state: RunState, step: Step) -> ReviewPackage:
+    brief, report = await _brief(state, step), await _report(state, step)
+    if report.head_sha != state["good_sha"]:
+        raise BugError(f"the report is about {report.head_sha}, not about {state['good_sha']}, which is to be reviewed")
+    former = state["artifacts"].get(ArtifactKind.PACKAGE)
+    cycle = state.get("cycle", 0)
+    findings, reviewers = await _reviews(step)
+    made = ReviewPackage(
+        issue_number=step.ctx.issue.number,
+        run_number=step.ctx.run.number,
+        cycle=cycle,
+        title=brief.title,
+        risk=brief.risk,
+        change=report,
+        place=Place(state["branch"], state["base_branch"], state["pr_number"], state["pr_url"]),
+        deployment=load(Deployment, state["deployment"]),
+        reviewers=reviewers,
+        findings=findings,
+        spend=await step.ctx.store.exchanges.spend(step.ctx.run.id),
+        previous_sha=rules.previous_sha(
+            await step.document(ReviewPackage, former) if former else None, step.ctx.run.number, cycle
+        ),
+    )
+    return replace(made, remark=await _last_words(state, step)) if made.repeats else made
+
+
+async def _reviews(step: Step) -> tuple[tuple[JudgedFinding, ...], tuple[str, ...]]:
+    """The findings on the documents and the change with their fate, and the models that judged."""
+    subjects: dict[str, list[Review]] = {}
+    for ref in await step.ctx.store.artifacts.of_run(step.ctx.run.id):
+        subject = rules.subject_of(ref)
+        if subject == rules.CHANGE:
+            review = (await step.document(ChangeReport, ref.sha256)).review
+        else:
+            review = await step.document(Review, ref.sha256) if subject else None
+        if subject and review is not None:
+            subjects.setdefault(subject, []).append(review)
+    found = tuple(item for reviews in subjects.values() for item in fates(tuple(reviews)))
+    models = (review.model for reviews in subjects.values() for review in reviews)
+    return found, tuple(dict.fromkeys(models))
+
+
+async def _last_words(state: RunState, step: Step) -> str:
+    session = state["artifacts"].get("session")
+    if session is None:
+        return ""
+    finished = await step.document(AgentFinished, session)
+    return finished.reason or finished.summary
+
+
+async def invite(state: RunState, step: Step) -> RunState:
+    """A person is asked on the issue, once a cycle."""
+    record = state["artifacts"][ArtifactKind.PACKAGE]
+    made = await step.document(ReviewPackage, record)
+    key = f"review-package:{step.ctx.run.number}.{made.cycle}"
+    await say(step, key, rules.invitation(made, record))
+    return {"current_stage": state["current_stage"]}
+
+
+async def notify(state: RunState, step: Step) -> RunState:
+    """The person is told that the change can be looked at, at most once a cycle."""
+    made = await step.document(ReviewPackage, state["artifacts"][ArtifactKind.PACKAGE])
+    key = f"notify:{Gate.BEFORE_MERGE}:{step.ctx.run.number}.{made.cycle}"
+    await step.at_most_once(key, lambda: step.ctx.ports.notifier.notify(rules.notice(made)))
+    return passed()
+
+
+async def _brief(state: RunState, step: Step) -> IssueBrief:
+    return await step.document(IssueBrief, state["artifacts"][ArtifactKind.BRIEF])
+
+
+async def _report(state: RunState, step: Step) -> ChangeReport:
+    return await step.document(ChangeReport, state["artifacts"]["change"])

@@ -1,0 +1,139 @@
+"""What the stage writes for people, and what it may push: pure functions."""
+
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from agentos.domain.artifact import ArtifactKind, ArtifactRef
+from agentos.domain.change import ChangeReport
+from agentos.domain.document import Deployment, IssueBrief
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.issue import Issue
+from agentos.domain.naming import clean_text
+from agentos.domain.package import ReviewPackage
+from agentos.domain.run import RunRef
+from agentos.ports.forge import PullRequest, PullRequestDraft
+from agentos.ports.notifier import Notice
+from agentos.workflows.kit.blocks import defused, hidden_block
+from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
+from agentos.workflows.kit.package import SHORT, commands, short_markdown
+
+PR = EffectKey("pr")
+TITLE_CHARACTERS = 200
+HEADING = "Review package"
+CHANGE = "change"
+_DOCUMENT_REVIEW = re.compile(r"(?P<document>[a-z]+)-review-[0-9]+\.json")
+
+
+def pr_title(brief: IssueBrief) -> str:
+    """The pull request's title, one line."""
+    title = " ".join(clean_text(brief.title).split())
+    return f"{title[:TITLE_CHARACTERS]} (#{brief.issue_number})"
+
+
+def pr_body(issue: Issue, brief: IssueBrief, report: ChangeReport, run: RunRef) -> str:
+    """The pull request's text: issue, summary, criteria, checks, risk, run, and our mark."""
+    link = f"[#{issue.ref.number}]({issue.url})" if issue.url else f"#{issue.ref.number}"
+    text = f"""For issue {link}: {brief.objective}
+
+## Summary
+{report.summary or "The agent left no summary."}
+
+{report.stat()}
+
+## Acceptance criteria
+{criteria_markdown(report.criteria)}
+
+{bullets(f"{item.id}: {item.text}" for item in brief.criteria)}
+
+## Checks at `{report.head_sha[:SHORT]}`
+{checks_markdown(report.checks)}
+
+## Risk
+{brief.risk}
+
+Made by AgentOS, run {run.number} of issue {run.issue.number}.
+"""
+    return f"{defused(text)}\n{marker(PR)}"
+
+
+def draft(branch: str, base: str, title: str, body: str) -> PullRequestDraft:
+    """What the pull request is opened with."""
+    return PullRequestDraft(branch, base, title, body)
+
+
+def is_ours(found: PullRequest | None, base: str) -> bool:
+    """Whether the newest pull request of the branch is the one to go on with: open, into the right branch."""
+    return found is not None and found.state == "open" and found.base == base
+
+
+def says(found: PullRequest | None, title: str, body: str) -> bool:
+    """Whether the pull request reads as given; line ends and blank space around it do not count."""
+    return found is not None and found.title == title and _plain(found.body) == _plain(body)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def target_report(report: ChangeReport) -> str:
+    """What a person looks at where nothing is deployed: the checks of exactly this commit."""
+    text = f"""# Checks at {report.head_sha}
+
+{report.stat()}
+
+{criteria_markdown(report.criteria)}
+
+{checks_markdown(report.checks)}
+"""
+    return defused(text)
+
+
+def described(deployment: Deployment, branch: str) -> Deployment:
+    """`deployment`, with how to try a commit that is served nowhere."""
+    if deployment.url or deployment.instructions:
+        return deployment
+    hint = f"Nothing is deployed: read the report, or check out `{branch}` to try the change."
+    return replace(deployment, instructions=hint)
+
+
+def subject_of(ref: ArtifactRef) -> str:
+    """What the review in the artifact `ref` judges: the change, or a document; empty where it holds no review."""
+    name = PurePosixPath(ref.path).name
+    if ref.kind is ArtifactKind.CHECKS and name == "change.json":
+        return CHANGE
+    found = _DOCUMENT_REVIEW.fullmatch(name) if ref.kind is ArtifactKind.REVIEW else None
+    return found["document"] if found else ""
+
+
+def previous_sha(former: ReviewPackage | None, run_number: int, cycle: int) -> str:
+    """The commit the person was shown last in this run; a package of this very cycle is being written again."""
+    if former is None or former.run_number != run_number:
+        return ""
+    return former.previous_sha if former.cycle == cycle else former.sha
+
+
+def invitation(package: ReviewPackage, record_sha256: str) -> str:
+    """The comment that asks a person to look, with the block that programs find it by."""
+    text = f"""**{HEADING}**, cycle {package.cycle}: {package.title} (#{package.issue_number})
+
+{short_markdown(package)}
+
+{bullets(commands(package.issue_number, sha=package.sha))}
+"""
+    facts = {
+        "cycle": package.cycle,
+        "run": package.run_number,
+        "sha": package.sha,
+        "pr": package.place.pr_number,
+        "pr_url": package.place.pr_url,
+        "url": package.deployment.url,
+        "package": record_sha256,
+    }
+    return f"{defused(text)}\n{hidden_block('review-package', facts)}"
+
+
+def notice(package: ReviewPackage) -> Notice:
+    """What reaches the person wherever they are."""
+    title = defused(f"Review of {package.title} (#{package.issue_number}) at {package.sha[:SHORT]}")
+    return Notice(title, defused(short_markdown(package)), commands(package.issue_number, sha=package.sha)[0])

@@ -1,0 +1,92 @@
+"""The steps of the review stage around the work itself: ask, and do as the person says."""
+
+from agentos.domain.artifact import ArtifactKind
+from agentos.domain.decision import Decision, DecisionKind
+from agentos.domain.event import EventKind
+from agentos.domain.package import ReviewPackage
+from agentos.domain.pipeline import Gate, Outcome, Stage
+from agentos.workflows.kit.edits import is_edit, notice_edit
+from agentos.workflows.kit.pause import decided
+from agentos.workflows.kit.records import dump
+from agentos.workflows.kit.state import RunState, one_more, reset_rounds, used
+from agentos.workflows.kit.step import Step
+from agentos.workflows.kit.verdict import blocked, passed
+from agentos.workflows.review import rules
+
+WORK_LOOPS = "impl."
+"""The loops of the work; each cycle starts them anew."""
+
+
+async def intake(state: RunState, step: Step) -> RunState:
+    """The question to the person, unless there is work to do first or nobody needs to be asked."""
+    if state.get("feedback"):
+        return {}
+    package = await _package(state, step)
+    if package is None or not rules.is_shown(package, state, step.ctx.run.number):
+        return {}
+    if _alone(step) and rules.may_pass_alone(package.change):
+        await step.emit(
+            EventKind.DECISION_TAKEN,
+            kind=DecisionKind.APPROVE,
+            actor="agentos",
+            source="merge_authority: auto",
+            subject=package.sha,
+            text=f"every criterion is proved and the reviewer's confidence is at least {rules.CONFIDENCE} of 100",
+        )
+        return {**passed(), "approved_sha": package.sha}
+    return {"wait": dump(rules.wait_for(package))}
+
+
+def _alone(step: Step) -> bool:
+    settings = step.ctx.settings
+    return settings.merge_authority == "auto" and Gate.BEFORE_MERGE not in settings.gates_on()
+
+
+async def _package(state: RunState, step: Step) -> ReviewPackage | None:
+    kept = state.get("artifacts", {}).get(ArtifactKind.PACKAGE)
+    return await step.document(ReviewPackage, kept) if kept else None
+
+
+async def settle(state: RunState, step: Step) -> RunState:
+    """What the decision means for the run; one that does not count is asked for again."""
+    decision = decided(state)
+    sha = state["good_sha"]
+    counts = decision.kind is not DecisionKind.APPROVE or rules.is_bound(decision, sha)
+    await step.emit(EventKind.DECISION_TAKEN, **dump(decision), counts=counts)
+    if is_edit(decision):
+        return await notice_edit(state, step) or {"wait": dump(rules.wait_for(await _shown(state, step)))}
+    match decision.kind:
+        case DecisionKind.APPROVE if counts:
+            return {**passed(), "approved_sha": sha}
+        case DecisionKind.FEEDBACK | DecisionKind.RETRY:
+            cycle = _next_cycle(state, step, decision)
+            return cycle if cycle.get("verdict") else {**cycle, **await notice_edit({**state, **cycle}, step)}
+        case DecisionKind.REJECT | DecisionKind.CANCEL:
+            return {"outcome": Outcome.CANCELLED}
+        case _:
+            asked = rules.wait_for(await _shown(state, step))
+            return {"wait": dump(rules.again(asked, rules.refused(decision, sha)))}
+
+
+async def _shown(state: RunState, step: Step) -> ReviewPackage:
+    package = await _package(state, step)
+    assert package is not None
+    return package
+
+
+def _next_cycle(state: RunState, step: Step, decision: Decision) -> RunState:
+    """One more cycle with fresh rounds of work, or the limit that a person may lift."""
+    update: RunState = {
+        "feedback": [*state.get("feedback", []), rules.asked_for(decision)],
+        "cycle": state.get("cycle", 0) + 1,
+        "rounds": one_more({**state, "rounds": reset_rounds(state, WORK_LOOPS)}, rules.CYCLES),
+        "approved_sha": "",
+        "findings": [],
+        "seen": [],
+    }
+    limit = step.ctx.settings.limit(Stage.REVIEW, "max_feedback_cycles")
+    if used(state, rules.CYCLES) < limit:
+        return update
+    title = f"the change went back for feedback {limit} times (max_feedback_cycles)"
+    needs = ("retry, which allows as many cycles again; the last feedback is kept",)
+    return {**update, **blocked(step.stage, "max_feedback_cycles", title, needs=needs)}

@@ -1,0 +1,72 @@
+"""What a decision about the change leads to, and when none is needed: pure functions."""
+
+from dataclasses import replace
+
+from agentos.domain.change import ChangeReport, problems_of
+from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
+from agentos.domain.document import ReviewVerdict
+from agentos.domain.package import ReviewPackage
+from agentos.domain.pipeline import Gate, Stage
+from agentos.domain.status import WaitKind
+from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.package import SHORT, short_markdown
+from agentos.workflows.kit.state import RunState
+
+CYCLES = "review.cycles"
+CONFIDENCE = 90
+"""The reviewer's confidence (of 100) from which a change may be merged without a person, where that is configured."""
+ONCE_MORE = "Go through the change once more: another try was asked for, without saying what should be different."
+
+
+def is_shown(package: ReviewPackage | None, state: RunState, run_number: int) -> bool:
+    """Whether the package is about the good commit in this cycle of this run."""
+    if package is None:
+        return False
+    return (package.sha, package.cycle, package.run_number) == (state["good_sha"], state.get("cycle", 0), run_number)
+
+
+def may_pass_alone(report: ChangeReport) -> bool:
+    """Whether a change is good enough to be taken without a person: every criterion proved, nothing broken, a sure
+    reviewer."""
+    review = report.review
+    proved = bool(report.criteria) and not problems_of(report)
+    passing = bool(report.checks) and all(check.passed for check in report.checks)
+    sure = review is not None and review.verdict is ReviewVerdict.APPROVE and review.confidence >= CONFIDENCE
+    return proved and passing and sure and review is not None and review.subject == report.head_sha
+
+
+def wait_for(package: ReviewPackage, *, remark: str = "") -> Wait:
+    """What the person is asked, bound to the commit they are shown."""
+    summary = short_markdown(package)
+    return Wait(
+        WaitKind.REVIEW,
+        Stage.REVIEW,
+        defused(f"Review of {package.title} (#{package.issue_number}) at {package.sha[:SHORT]}"),
+        defused(f"{remark}\n\n{summary}" if remark else summary),
+        ACCEPTED_BY[WaitKind.REVIEW],
+        subject=package.sha,
+        gate=Gate.BEFORE_MERGE,
+    )
+
+
+def is_bound(decision: Decision, sha: str) -> bool:
+    """Whether an approval is for exactly `sha`."""
+    return bool(sha) and decision.subject == sha
+
+
+def refused(decision: Decision, sha: str) -> str:
+    """The sentence for a decision that does not count here."""
+    if decision.kind is DecisionKind.APPROVE:
+        seen = decision.subject[:SHORT] or "no commit"
+        return f"**The approval was for {seen}, the change is at {sha[:SHORT]} now, so it did not count.**"
+    return f"**{decision.kind} means nothing at a review, so it did not count.**"
+
+
+def asked_for(decision: Decision) -> str:
+    """What the agent is told to work in."""
+    return decision.text.strip() or ONCE_MORE
+
+
+def again(wait: Wait, sentence: str) -> Wait:
+    """The same question, after an answer that did not count."""
+    return replace(wait, summary=f"{sentence}\n\n{wait.summary}")

@@ -1,0 +1,193 @@
+"""The real finalize subgraph over real git: merges what was approved and nothing else, verifies, and leaves no debris."""
+
+from typing import Any
+
+import pytest
+
+from agentos.domain.decision import DecisionKind
+from agentos.domain.error import OutsideError
+from agentos.domain.pipeline import Outcome, Stage, Verdict
+from agentos.workflows.finalize.graph import build
+from agentos.workflows.kit.state import RunState
+from agentos.workflows.pr import graph as pr
+from tests.stages.conftest import Equip, commit, run_git
+from tests.stages.delivery import BRANCH, Delivery, Thread, blocker, delivered
+
+pytestmark = pytest.mark.slow
+ONE: dict[str, Any] = {"follow_ups": [{"title": "Divide floats too", "body": "Objective: floats."}]}
+NONE: dict[str, Any] = {"follow_ups": []}
+MERGE: dict[str, Any] = {"merge_authority": "on_approval"}
+
+
+async def approved(equip: Equip, answer: dict[str, Any] = NONE, **settings: object) -> Delivery:
+    """A change a person approved in review."""
+    made = await delivered(equip, **settings)
+    made.stand.will_answer({(Stage.FINALIZE, "drafter", 1): answer})
+    state = await made.stand.run_stage(pr.build(), made.state)
+    made.state = {**state, "verdict": "", "approved_sha": state["good_sha"]}
+    return made
+
+
+async def test_an_approved_change_is_merged_verified_and_closed_out_without_debris(equip: Equip) -> None:
+    made = await approved(equip, ONE, **MERGE)
+    state = await made.stand.run_stage(build(), made.state)
+    assert (state["verdict"], state["outcome"]) == (Verdict.PASS, Outcome.MERGED)
+    assert made.stand.git("rev-parse", "main") == state["merge_sha"] == (await made.pr()).merge_sha
+    assert "ValueError" in (made.stand.target / "calc" / "core.py").read_text()
+    record = await made.close_out(state)
+    assert [check.sha for check in record.checks] == [state["merge_sha"]]
+    assert [(item.number, item.title) for item in record.follow_ups] == [(2, "Divide floats too")]
+    assert state["follow_ups"] == [2]
+    issue = await made.stand.tracker.get(1)
+    assert not issue.is_open
+    assert state["merge_sha"] in made.stand.tracker.resolution(made.stand.ctx.issue)
+    close_out = (await made.said())[-1]
+    for part in (state["merge_sha"], made.state["pr_url"], "AC-1", "| test | pass |", "#2 Divide floats too"):
+        assert part in close_out
+    home = made.stand.ctx.home
+    assert made.stand.git("branch", "--list", "agentos/*") == ""
+    assert made.stand.git("status", "--porcelain") == ""
+    assert await made.stand.ctx.repo.resolve(f"refs/heads/{BRANCH}") is None
+    assert list(home.glob("worktrees/*/*")) == list(home.glob("trees/*")) == list(home.glob("scratch/*")) == []
+    assert made.deployer.running == {}
+
+
+async def test_usually_nothing_is_filed(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    state = await made.stand.run_stage(build(), made.state)
+    assert (state["outcome"], state.get("follow_ups", [])) == (Outcome.MERGED, [])
+    with pytest.raises(OutsideError):
+        await made.stand.tracker.get(2)
+
+
+async def test_by_default_the_run_stops_at_a_dossier_and_merges_when_told_to(equip: Equip) -> None:
+    made = await approved(equip)
+    thread, before = Thread(made, build()), made.stand.git("rev-parse", "main")
+    await thread.go(made.state)
+    wait = await thread.wait()
+    assert (wait.kind, wait.subject) == ("dossier", made.state["good_sha"])
+    assert wait.accepts == (DecisionKind.APPROVE, DecisionKind.RETRY, DecisionKind.REJECT)
+    assert made.stand.git("rev-parse", "main") == before
+    text = (made.stand.ctx.home / "runs" / "demo" / "1" / "1" / "dossier.md").read_text("utf-8")
+    assert text.startswith("# Merge-ready: Report division by zero (#1)")
+    assert "agentos approve 1" in text
+    assert len(made.notifier.notices) == 2
+    state = await thread.decide(DecisionKind.APPROVE)
+    assert (state["outcome"], made.stand.git("rev-parse", "main")) == (Outcome.MERGED, state["merge_sha"])
+
+
+async def test_a_merge_by_hand_is_seen_and_the_run_goes_on_to_close_out(equip: Equip) -> None:
+    made = await approved(equip)
+    thread = Thread(made, build())
+    await thread.go(made.state)
+    await thread.decide(DecisionKind.RETRY)
+    assert (await thread.wait()).kind == "dossier"
+    run_git(made.stand.target, "merge", "--quiet", "--no-ff", "-m", "mine", BRANCH)
+    state = await thread.decide(DecisionKind.RETRY)
+    assert (state["outcome"], state["merge_sha"]) == (Outcome.MERGED, made.stand.git("rev-parse", "main"))
+
+
+async def test_rejecting_the_dossier_cancels_and_merges_nothing(equip: Equip) -> None:
+    made = await approved(equip)
+    thread, before = Thread(made, build()), made.stand.git("rev-parse", "main")
+    await thread.go(made.state)
+    state = await thread.decide(DecisionKind.REJECT)
+    assert (state["outcome"], made.stand.git("rev-parse", "main")) == (Outcome.CANCELLED, before)
+
+
+@pytest.mark.parametrize("other", ["approved_sha", "good_sha"])
+async def test_nothing_is_merged_but_the_approved_commit(equip: Equip, other: str) -> None:
+    made = await approved(equip, **MERGE)
+    before = made.stand.git("rev-parse", "main")
+    moved: Any = {**made.state, other: "e" * 40}
+    state = await made.stand.run_stage(build(), moved)
+    assert (state["verdict"], blocker(state).code) == (Verdict.BLOCK, "head_moved")
+    assert made.stand.git("rev-parse", "main") == before
+
+
+async def test_a_branch_that_moved_after_the_approval_is_not_merged(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    before = made.stand.git("rev-parse", "main")
+    run_git(made.stand.target, "checkout", "--quiet", BRANCH)
+    commit(made.stand.target, {"late.txt": "x"}, "late")
+    run_git(made.stand.target, "checkout", "--quiet", "main")
+    state = await made.stand.run_stage(build(), made.state)
+    assert (state["verdict"], blocker(state).code) == (Verdict.BLOCK, "head_moved")
+    assert made.stand.git("rev-parse", "main") == before
+
+
+async def test_a_base_that_does_not_merge_cleanly_blocks_with_the_paths(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    ours = made.stand.commit({"calc/core.py": "def divide(a, b):\n    return a / b\n"})
+    state = await made.stand.run_stage(build(), made.state)
+    wait = blocker(state)
+    assert (state["verdict"], wait.code) == (Verdict.BLOCK, "merge_conflict")
+    assert "calc/core.py" in wait.evidence[0]
+    assert made.stand.git("rev-parse", "main") == ours
+
+
+async def test_a_merge_that_fails_its_checks_blocks_with_a_diagnosis_and_closes_nothing(equip: Equip) -> None:
+    made = await approved(equip, **MERGE, commands={"test": "echo broken by the merge; test ! -f poison.txt"})
+    made.stand.commit({"poison.txt": "x"})
+    state = await made.stand.run_stage(build(), made.state)
+    wait = blocker(state)
+    assert (state["verdict"], wait.code) == (Verdict.BLOCK, "verify_failed")
+    assert wait.evidence[0] == "test: test"
+    assert "broken by the merge" in wait.evidence[1]
+    assert (await made.stand.tracker.get(1)).is_open
+    assert await made.forge.branch_head(BRANCH) == made.state["good_sha"]
+    assert state["rounds"]["finalize.verify"] == 2
+    made.stand.git("rm", "--quiet", "poison.txt")
+    made.stand.git("commit", "--quiet", "-m", "mend")
+    again = await made.stand.run_stage(build(), {**state, "wait": {}, "rounds": {}})
+    assert (again["outcome"], again["merge_sha"]) == (Outcome.MERGED, state["merge_sha"])
+    assert [check.sha for check in (await made.close_out(again)).checks] == [made.stand.git("rev-parse", "main")]
+
+
+async def test_a_merge_that_was_taken_back_is_not_closed_out(equip: Equip) -> None:
+    made = await approved(equip, **MERGE, commands={"test": "test ! -f poison.txt"})
+    first = made.stand.commit({"poison.txt": "x"})
+    state = await made.stand.run_stage(build(), made.state)
+    made.stand.git("reset", "--quiet", "--hard", first)
+    again = await made.stand.run_stage(build(), {**state, "wait": {}, "rounds": {}})
+    assert (again["verdict"], blocker(again).code) == (Verdict.BLOCK, "verify_failed")
+    assert "is not in main" in blocker(again).title
+
+
+async def test_a_verification_that_fails_by_accident_is_tried_once_more(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    marker = made.stand.ctx.home / "tried"
+    flaky = f"test -f '{marker}' || {{ touch '{marker}'; exit 1; }}"
+    stand = made.stand.with_settings(**MERGE, commands={"test": flaky})
+    state = await stand.run_stage(build(), made.state)
+    assert (state["outcome"], state["rounds"]["finalize.verify"]) == (Outcome.MERGED, 1)
+
+
+async def test_what_failed_at_the_base_already_does_not_fail_the_merge(equip: Equip) -> None:
+    from agentos.domain.artifact import ArtifactKind
+    from agentos.workflows.kit.checks import Measured
+    from tests.stages.delivery import _check
+
+    made = await approved(equip, **MERGE, commands={"test": "exit 1"})
+    red = await made.keep(ArtifactKind.CHECKS, Measured((_check(made.state["base_sha"], 1),)), "checks-baseline")
+    artifacts = {**made.state["artifacts"], "baseline": red}
+    state = await made.stand.run_stage(build(), {**made.state, "artifacts": artifacts})
+    assert state["outcome"] == Outcome.MERGED
+
+
+async def test_closing_out_again_doubles_nothing_and_asks_no_model_again(equip: Equip) -> None:
+    made = await approved(equip, ONE, **MERGE)
+    state: RunState = await made.stand.run_stage(build(), made.state)
+    comments, asked = len(await made.said()), await made.stand.asked()
+    again = await made.stand.run_stage(build(), {**state, "outcome": "", "verdict": ""})
+    assert (again["outcome"], again["follow_ups"]) == (Outcome.MERGED, [2])
+    assert len(await made.said()) == comments
+    assert await made.stand.asked() == asked == [("drafter", 1)]
+
+
+async def test_a_branch_somebody_has_checked_out_is_kept_and_the_run_still_ends(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    run_git(made.stand.target, "checkout", "--quiet", BRANCH)
+    state = await made.stand.run_stage(build(), made.state)
+    assert state["outcome"] == Outcome.MERGED
+    assert made.stand.git("rev-parse", BRANCH) == state["good_sha"]

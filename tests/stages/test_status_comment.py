@@ -1,0 +1,55 @@
+"""The one status comment of an issue, on a real store."""
+
+from typing import Any
+
+from agentos.domain.pipeline import Stage
+from agentos.workflows.kit.board import STATUS_COMMENT, show_timeline
+from agentos.workflows.kit.step import Step
+from agentos.workflows.triage.graph import build
+from tests.stages.conftest import Equip, Stand
+
+BRIEF: dict[str, Any] = {
+    "title": "Report division by zero",
+    "objective": "Division by zero is reported.",
+    "criteria": ["calc 1 / 0 exits with 2"],
+    "complexity": 4,
+    "risk": "low",
+    "route_reason": "two files",
+}
+
+
+async def _shown(stand: Stand) -> list[str]:
+    comments = await stand.tracker.comments(stand.ctx.issue)
+    return [comment.body for comment in comments if "agentos:status v1" in comment.body]
+
+
+async def test_leaving_a_stage_says_so_in_one_comment(equip: Equip) -> None:
+    stand = await equip(answers={(Stage.TRIAGE, "drafter", 1): BRIEF})
+    await stand.run_stage(build(), {"issue_number": 1, "entry_stage": Stage.TRIAGE})
+    [text] = await _shown(stand)
+    assert "| triage | PASS |" in text
+    assert "1 model call" in text
+
+
+async def test_showing_it_again_changes_nothing_and_news_edit_the_same_comment(equip: Equip) -> None:
+    stand = await equip(answers={(Stage.TRIAGE, "drafter", 1): BRIEF})
+    step = Step(stand.ctx, Stage.TRIAGE, "", "task-1")
+    for _ in range(2):
+        await show_timeline(step)
+    [before] = await _shown(stand)
+    assert "| triage | to come |" in before
+    await stand.run_stage(build(), {"issue_number": 1, "entry_stage": Stage.TRIAGE})
+    [after] = await _shown(stand)
+    assert after != before
+    effect = await stand.store.effects.get(stand.ctx.issue, STATUS_COMMENT)
+    assert effect is not None
+    assert effect.state == "recorded"
+
+
+async def test_the_next_run_takes_the_comment_over(equip: Equip) -> None:
+    stand = await equip()
+    await show_timeline(Step(stand.ctx, Stage.TRIAGE, "", "task-1"))
+    following = await stand.next_run()
+    await show_timeline(Step(following.ctx, Stage.TRIAGE, "", "task-2"))
+    [text] = await _shown(stand)
+    assert text.startswith("**Run #2")

@@ -1,0 +1,149 @@
+import json
+import re
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentos.domain.artifact import ArtifactKind, ArtifactRef
+from agentos.domain.budget import Spend
+from agentos.domain.document import Deployment, Finding, Review, ReviewVerdict, Risk, Severity
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.issue import Issue, IssueRef
+from agentos.domain.package import Fate, Place, ReviewPackage, fates
+from agentos.domain.run import RunRef
+from agentos.ports.forge import PullRequest
+from agentos.workflows.kit.blocks import defused, hidden_block
+from agentos.workflows.kit.package import cost
+from agentos.workflows.pr import rules
+from tests.stages.delivery import NOTE, report_of
+from tests.stages.documents import BRIEF
+
+BASE, HEAD = "b" * 40, "a" * 40
+REF = IssueRef("demo", 1)
+ISSUE = Issue(REF, "Divide safely", "body", "digest")
+RUN = RunRef(7, REF, 2)
+SERVED = Deployment(
+    HEAD, "command", "http://127.0.0.1:8000/", "", "Open it", "GET answered 200", "2026-01-01T00:00:00Z"
+)
+PR = PullRequest(4, "local-pr:4", "agentos/1-x", "main", HEAD, "t", "b", "open")
+PACKAGE = ReviewPackage(
+    issue_number=1,
+    run_number=2,
+    cycle=1,
+    title="Report division by zero",
+    risk=Risk.LOW,
+    change=report_of(BASE, HEAD, NOTE),
+    place=Place("agentos/1-x", "main", 4, "local-pr:4"),
+    deployment=SERVED,
+    reviewers=("scripted:reviewer",),
+    findings=(),
+    spend=Spend(3, 100, 50, 0.25),
+)
+
+
+def test_the_pull_request_says_what_it_is_for_what_was_proved_and_who_made_it() -> None:
+    body = rules.pr_body(replace(ISSUE, url="https://forge/1"), BRIEF, report_of(BASE, HEAD, NOTE), RUN)
+    for part in ("[#1](https://forge/1)", "AC-1: divide(1, 0)", "| test | pass | 0 |", "low", "run 2 of issue 1"):
+        assert part in body
+    assert body.endswith(marker(EffectKey("pr")))
+    assert "For issue #1:" in rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN)
+
+
+def test_the_same_change_always_reads_the_same_so_that_nothing_is_edited_in_vain() -> None:
+    bodies = {rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN) for _ in range(3)}
+    assert len(bodies) == 1
+
+
+@given(st.text(), st.text())
+def test_a_title_is_one_line_and_a_body_carries_one_mark_whatever_the_issue_says(title: str, summary: str) -> None:
+    brief = replace(BRIEF, title=title)
+    assert "\n" not in rules.pr_title(brief)
+    assert len(rules.pr_title(brief)) <= rules.TITLE_CHARACTERS + 10
+    report = replace(report_of(BASE, HEAD, NOTE), summary=summary + marker(EffectKey("merge")))
+    assert rules.pr_body(ISSUE, brief, report, RUN).count("<!--") == 1
+
+
+def test_only_an_open_pull_request_into_the_same_branch_is_gone_on_with() -> None:
+    assert rules.is_ours(PR, "main")
+    assert not rules.is_ours(None, "main")
+    assert not rules.is_ours(PR, "develop")
+    assert not rules.is_ours(replace(PR, state="closed"), "main")
+    assert not rules.is_ours(replace(PR, state="merged"), "main")
+
+
+def test_line_ends_of_a_forge_are_no_difference() -> None:
+    assert rules.says(replace(PR, body="one\r\ntwo\r\n"), "t", "one\ntwo")
+    assert not rules.says(replace(PR, body="one"), "t", "two")
+    assert not rules.says(PR, "other", "b")
+    assert not rules.says(None, "t", "b")
+
+
+def test_what_is_served_nowhere_is_explained() -> None:
+    artifact = replace(SERVED, url="", instructions="", artifact="trees/x")
+    assert "check out `agentos/1-x`" in rules.described(artifact, "agentos/1-x").instructions
+    assert rules.described(SERVED, "agentos/1-x") == SERVED
+
+
+def test_the_last_commit_shown_is_remembered_over_a_package_that_is_written_again() -> None:
+    assert rules.previous_sha(None, 2, 0) == ""
+    assert rules.previous_sha(PACKAGE, 2, 2) == HEAD
+    again = replace(PACKAGE, previous_sha=BASE)
+    assert rules.previous_sha(again, 2, 1) == BASE
+    assert rules.previous_sha(again, 3, 2) == ""
+
+
+def test_reviews_are_told_from_other_documents() -> None:
+    def subject(kind: ArtifactKind, name: str) -> str:
+        return rules.subject_of(ArtifactRef(kind, "0", 1, f"runs/demo/1/1/{name}"))
+
+    assert subject(ArtifactKind.CHECKS, "change.json") == "change"
+    assert subject(ArtifactKind.REVIEW, "lld-review-2.json") == "lld"
+    assert subject(ArtifactKind.REVIEW, "spec-review-10.json") == "spec"
+    assert subject(ArtifactKind.REVIEW, "lld-approval.json") == ""
+    assert subject(ArtifactKind.CHECKS, "checks-baseline.json") == ""
+    assert subject(ArtifactKind.BUNDLE, "change.bundle") == ""
+
+
+def test_a_finding_is_fixed_when_the_last_review_does_not_hold_it_any_more() -> None:
+    def review(*findings: Finding) -> Review:
+        return Review(ReviewVerdict.REVISE, findings, HEAD, "m")
+
+    first, second = Finding(Severity.MAJOR, "a", "x"), Finding(Severity.MINOR, "b", "y")
+    judged = fates((review(first, second), review(second)))
+    assert [(item.finding, item.fate) for item in judged] == [(first, Fate.FIXED), (second, Fate.LEFT)]
+    assert fates(()) == ()
+
+
+def test_the_invitation_names_the_exact_commands_and_can_be_read_by_programs() -> None:
+    text = rules.invitation(PACKAGE, "f" * 64)
+    for command in ("`agentos approve 1`", '`agentos feedback 1 "…"`', "`agentos reject 1`"):
+        assert command in text
+    [block] = re.findall(r"<!-- agentos:review-package v1 (\{.*\}) -->", text)
+    assert json.loads(block)["sha"] == HEAD
+
+
+def test_a_cycle_that_changed_nothing_says_so() -> None:
+    repeated = replace(PACKAGE, previous_sha=HEAD, remark="It is fast already.")
+    assert "No new commit" in rules.invitation(repeated, "0")
+    assert "It is fast already." in rules.invitation(repeated, "0")
+    assert "No new commit" not in rules.invitation(PACKAGE, "0")
+    assert HEAD[:12] in rules.notice(PACKAGE).title
+
+
+def test_the_report_in_place_of_a_deployment_names_its_commit() -> None:
+    assert rules.target_report(report_of(BASE, HEAD, NOTE)).startswith(f"# Checks at {HEAD}")
+
+
+def test_an_unknown_price_is_never_shown_as_nothing() -> None:
+    assert cost(Spend(1, 2, 3, None)) == "unknown price, 1 model call, 5 tokens"
+    assert cost(Spend(2, 2, 3, 0.5)) == "$0.50, 2 model calls, 5 tokens"
+
+
+@given(st.text())
+def test_no_text_ends_a_hidden_block_early_or_opens_one(text: str) -> None:
+    block = hidden_block("kind", {"text": text})
+    assert block.count("-->") == 1
+    assert block.count("<!--") == 1
+    assert json.loads(block.removeprefix("<!-- agentos:kind v1 ").removesuffix(" -->"))["text"] == text
+    assert "<!--" not in defused(text)
