@@ -1,0 +1,89 @@
+"""The account of a run as lines of text: off a terminal and on it the same words (pure)."""
+
+from collections.abc import Iterator, Mapping
+
+from agentos.cli.terminal import SHORT, clean_line, count, moment, money, one_line
+from agentos.domain.budget import Spend
+from agentos.domain.change import ChangeReport
+from agentos.runs.account import Account, Redraft, shortened
+
+MOST_DIFF_LINES = 12
+MOST_FILES = 20
+
+
+def account_lines(account: Account, *, full: bool) -> Iterator[str]:
+    """All sections that have something to say; with `full`, differences between drafts to their last line."""
+    for heading, lines in (
+        ("Timeline", _timeline(account)),
+        ("Findings", _findings(account)),
+        ("Decisions", _decisions(account)),
+        ("Change", _change(account.change)),
+        ("Drafts", _drafts(account, full=full)),
+        ("Cost", _cost(account)),
+    ):
+        told = list(lines)
+        if told:
+            yield ""
+            yield heading
+            yield from (f"  {each}" if each else "" for each in told)
+
+
+def _timeline(account: Account) -> Iterator[str]:
+    for visit in account.visits:
+        name = f"{visit.stage} (try {visit.tries})" if visit.tries > 1 else str(visit.stage)
+        result = "skipped" if visit.skipped else visit.verdict or ("ended" if visit.ended_at else "not finished")
+        why = visit.skipped or visit.why
+        yield f"{moment(visit.started_at)}  {name:<14} {result}" + (f": {one_line(why)}" if why else "")
+
+
+def _findings(account: Account) -> Iterator[str]:
+    for item in account.findings:
+        finding = item.finding
+        yield f"{item.fate:<5}  {item.stage} " + one_line(f"{finding.severity}: {finding.where}: {finding.problem}")
+
+
+def _decisions(account: Account) -> Iterator[str]:
+    for row in account.decisions:
+        said = row.decision
+        what = f" {said.stage}" if said.stage is not None else f" {said.subject[:SHORT]}" if said.subject else ""
+        text = f": {said.text}" if said.text else ""
+        taken = "" if row.consumed_at is not None or said.wait_id else " (not taken yet)"
+        yield f"{moment(row.at)}  " + one_line(f"{said.actor}: {said.kind}{what}{text}{taken}")
+
+
+def _change(change: ChangeReport | None) -> Iterator[str]:
+    if change is None:
+        return
+    yield f"{change.stat()}, {change.base_sha[:SHORT]} to {change.head_sha[:SHORT]}"
+    for file in change.files[:MOST_FILES]:
+        lines = "binary" if file.insertions is None else f"+{file.insertions} -{file.deletions}"
+        yield f"{one_line(file.path)}  {lines}"
+    if len(change.files) > MOST_FILES:
+        yield f"… {len(change.files) - MOST_FILES} more"
+
+
+def _drafts(account: Account, *, full: bool) -> Iterator[str]:
+    for each in account.redrafts:
+        yield f"{each.earlier} to {each.later}: {changed(each)}"
+        shown = each if full else shortened(each, MOST_DIFF_LINES)
+        yield from (f"  {clean_line(line)}" for line in shown.diff)
+    if not full and any(shortened(each, MOST_DIFF_LINES) != each for each in account.redrafts):
+        yield "All of it: show --full"
+
+
+def changed(redraft: Redraft) -> str:
+    """How many lines a draft gained and lost."""
+    body = [line for line in redraft.diff if not line.startswith(("+++", "---"))]
+    gained, lost = (sum(line.startswith(sign) for line in body) for sign in "+-")
+    return f"+{gained} -{lost}" if gained or lost else "nothing changed"
+
+
+def _cost(account: Account) -> Iterator[str]:
+    yield from _spends(account.cost_by_stage)
+    yield from _spends(account.cost_by_model)
+
+
+def _spends(spends: Mapping[str, Spend]) -> Iterator[str]:
+    for name, spend in spends.items():
+        tokens = spend.input_tokens + spend.output_tokens
+        yield f"{one_line(name):<28} {count(spend.calls, 'call'):>9} {tokens:>9} tokens  {money(spend.usd)}"

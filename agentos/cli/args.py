@@ -1,0 +1,225 @@
+"""Words on a command line to one frozen request; nothing is looked up or changed here."""
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from agentos import __version__
+from agentos.domain.error import UsageError
+from agentos.domain.pipeline import Gate, Stage
+
+DECISIONS: dict[str, tuple[str, str]] = {
+    "approve": ("pass the gate, the review or the merge-ready dossier", ""),
+    "feedback": ("send the document or change back with what should be different", "what should be different"),
+    "reject": ("cancel the run and clean up", "why"),
+    "answer": ("answer the run's questions", "the answer"),
+    "retry": ("run the current stage again with fresh limits, or a new run from a stage on", ""),
+    "skip": ("go on without the design or the spec that the run waits with", "why"),
+    "hold": ("stop the run at the end of its present step, until it is resumed", "why"),
+    "resume": ("go on with a run that is on hold or was interrupted", ""),
+    "cancel": ("end the run wherever it stands, and clean up", "why"),
+}
+LOOKS: dict[str, str] = {
+    "status": "what waits for you (the default)",
+    "show": "where a run stands, what it did, what it waits for",
+    "diff": "the change of a run, as git shows it",
+    "logs": "all that happened in a run, a line for each event",
+    "config": "every setting that holds here, and where it comes from",
+    "doctor": "whether this machine and this repository have what a run needs",
+}
+EXAMPLES: dict[str, str] = {
+    "run": "run --issue 1 --gate-after-lld",
+    "approve": "approve 1 1a2b3c4d",
+    "feedback": 'feedback 1 "Name the function after what it returns."',
+    "reject": 'reject 1 "We do not want this any more."',
+    "answer": 'answer 1 "Only for signed-in users."',
+    "retry": "retry 1 spec",
+    "skip": "skip 1 lld -- the design is in the issue",
+    "hold": 'hold 1 "until Monday"',
+    "resume": "resume 1",
+    "cancel": 'cancel 1 "done by hand"',
+    "status": "status --all",
+    "show": "show 1 --html run.html",
+    "diff": "diff 1 --stat",
+    "logs": "logs 1 --follow",
+    "config": "config --json",
+    "doctor": "doctor",
+    "init": "init --repo ~/src/todo",
+    "new": 'new "Show the due date in the list"',
+    "demo": "demo",
+}
+"""What to type, for each command."""
+COMMANDS = frozenset(EXAMPLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for. `words` are settings by dotted key; `again` is how the person called the program."""
+
+    command: str
+    again: str
+    issue: int | None = None
+    repo: Path = Path()
+    repo_given: bool = False
+    text: str = ""
+    sha: str = ""
+    resume_from: Stage | None = None
+    dry_run: bool = False
+    wait: bool = True
+    json: bool = False
+    quiet: bool = False
+    everything: bool = False
+    follow: bool = False
+    stat: bool = False
+    html: Path | None = None
+    stage: Stage | None = None
+    model: str = ""
+    from_brief: Path | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence and how to see more, instead of a usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `{self.prog} --help` shows what there is")
+
+
+def parse(argv: list[str], prog: str) -> Request:
+    """The request in `argv`. Raises UsageError for words that make none; `--help` and `--version` exit with 0."""
+    parser = program(prog)
+    given = vars(parser.parse_args(argv))
+    command = given.pop("command") or "status"
+    overrides: dict[str, Any] = dict(given.pop("overrides", None) or [])
+    for gate in Gate:
+        chosen = given.pop(f"gate_{gate}", None)
+        if chosen is not None:
+            overrides[f"orchestrator.gates.{gate}"] = chosen
+    for document in ("lld", "spec"):
+        if given.pop(f"skip_{document}", None):
+            overrides[f"orchestrator.skip_{document}"] = True
+    until = given.pop("until", None)
+    if until is not None:
+        overrides["until"] = until
+    repo = given.pop("repo", None)
+    if isinstance(given.get("text"), list):
+        given["text"] = " ".join(given["text"])
+    known = {key: value for key, value in given.items() if value is not None}
+    return Request(command, prog, repo=repo or Path(), repo_given=repo is not None, overrides=overrides, **known)
+
+
+def program(prog: str) -> argparse.ArgumentParser:
+    """All there is to type, as the parser reads it and the reference page tells it."""
+    parser = _Parser(prog=prog, description="Takes an issue to a merged, verified change.")
+    parser.add_argument("--version", action="version", version=f"agentos {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=f"example:\n  {prog} {EXAMPLES[name]}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _run(add("run", "work on an issue until it is done or waits for a person"))
+    for name, (what, text) in DECISIONS.items():
+        _decision(add(name, what), name, text)
+    for name, what in LOOKS.items():
+        _look(add(name, what), name)
+    _common(add("init", "set a repository up: WORKFLOW.md and a tickets folder"))
+    new = add("new", "write a new ticket")
+    new.add_argument("text", metavar="TITLE", help="what should be done, in a few words")
+    _common(new)
+    demo = add("demo", "see the whole way on a small repository made for it")
+    demo.add_argument("--model", default="", help="provider:model, to use a real model instead of the script")
+    return parser
+
+
+def _issue(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("issue", type=_number, help="the issue's number")
+    return parser
+
+
+def _look(parser: argparse.ArgumentParser, name: str) -> None:
+    if name in ("show", "diff", "logs"):
+        _issue(parser)
+    if name == "status":
+        parser.add_argument("--all", dest="everything", action="store_true", help="runs that have ended, too")
+    elif name == "show":
+        parser.add_argument("--full", dest="everything", action="store_true", help="differences between drafts in full")
+        parser.add_argument("--html", type=Path, metavar="FILE", help="write it as one page for a browser instead")
+    elif name == "diff":
+        parser.add_argument("--stat", action="store_true", help="only which files, and how many lines")
+    elif name == "logs":
+        parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    _common(parser)
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--issue", type=_number, required=True, metavar="N", help="the issue's number")
+    parser.add_argument("--resume-from", type=_stage, metavar="STAGE", help=f"enter at one of: {', '.join(Stage)}")
+    parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
+    parser.add_argument("--until", type=_stage, metavar="STAGE", help="pause after that stage; after pr: end")
+    for document in ("lld", "spec"):
+        parser.add_argument(
+            f"--skip-{document}", action="store_true", help=f"without {document}, unless an approved one is there"
+        )
+    parser.add_argument("--from-brief", type=Path, metavar="FILE", help="an issue brief of your own, instead of triage")
+    parser.add_argument("--no-wait", dest="wait", action="store_false", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--set", dest="overrides", type=_setting, action="append", metavar="KEY=VALUE", help="a setting, by dotted key"
+    )
+    for gate in Gate:
+        flag = gate.value.replace("_", "-")
+        parser.add_argument(
+            f"--gate-{flag}", dest=f"gate_{gate}", action="store_const", const=True, help=f"ask a person {flag}"
+        )
+        parser.add_argument(
+            f"--no-gate-{flag}", dest=f"gate_{gate}", action="store_const", const=False, help=argparse.SUPPRESS
+        )
+    _common(parser)
+
+
+def _decision(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    _issue(parser)
+    if name == "approve":
+        parser.add_argument("sha", nargs="?", default="", help="only if this is what it waits with")
+    elif name == "retry":
+        parser.add_argument("stage", nargs="?", type=_stage, help=f"begin a new run there: one of {', '.join(Stage)}")
+    elif name == "skip":
+        parser.add_argument("stage", type=_stage, help="lld or spec")
+        parser.add_argument("text", nargs="*", metavar="REASON", help="after --, why it is not needed")
+    elif text:
+        parser.add_argument("text", nargs="?", default="", help=text)
+    parser.add_argument("--no-wait", dest="wait", action="store_false", help="only record it; do not go on here")
+    _common(parser)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repo", type=Path, metavar="PATH", help="the repository (the one around this folder)")
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+    parser.add_argument("--quiet", "-q", action="store_true", help="only the result")
+
+
+def _number(text: str) -> int:
+    digits = text.removeprefix("#")
+    if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of an issue")
+    return int(digits)
+
+
+def _stage(text: str) -> Stage:
+    try:
+        return Stage(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stage; one of: {', '.join(Stage)}") from None
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} should be KEY=VALUE, for example budget.usd=5")
+    return key, value

@@ -1,0 +1,197 @@
+"""What commands print with `--json`: one document each, with its schema in docs/reference/schemas/."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from agentos.cli.result_document import CostDocument, HoldDocument, ResultDocument
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class StatusEntry(_Part):
+    """One run in the list of `status`. `waits_for` is null where it waits for nobody."""
+
+    repo: str
+    issue: int
+    run: int
+    target: str
+    status: str
+    job: str
+    stage: str | None
+    step: str | None
+    outcome: str | None
+    waits_for: str | None
+    accepts: list[str]
+    held: HoldDocument | None
+    created_at: str
+    completed_at: str | None
+
+
+class VisitDocument(_Part):
+    """One visit of one stage."""
+
+    stage: str
+    tries: int
+    started_at: str
+    ended_at: str | None
+    verdict: str
+    why: str
+    skipped: str
+
+
+class FindingDocument(_Part):
+    """One finding of a reviewer, and its fate: fixed, left, or open."""
+
+    stage: str
+    severity: str
+    where: str
+    problem: str
+    model: str
+    fate: str
+
+
+class DecisionDocument(_Part):
+    """One decision of a person; `taken_at` is null until the run took it."""
+
+    at: str
+    taken_at: str | None
+    kind: str
+    actor: str
+    text: str
+    subject: str
+    stage: str | None
+
+
+class RedraftDocument(_Part):
+    """What one draft changed in the one before, as a unified diff."""
+
+    earlier: str
+    later: str
+    diff: list[str]
+
+
+class FileDocument(_Part):
+    """One file of a change; the counts are null for a binary file."""
+
+    path: str
+    insertions: int | None
+    deletions: int | None
+
+
+class ChangeDocument(_Part):
+    """What was measured last."""
+
+    base_sha: str
+    head_sha: str
+    insertions: int
+    deletions: int
+    files: list[FileDocument]
+
+
+class ArtifactDocument(_Part):
+    """One document; `path` is relative to the result's home."""
+
+    kind: str
+    sha256: str
+    size_bytes: int
+    path: str
+
+
+class ShowDocument(ResultDocument):
+    """The whole account of one run: the result, and how it came about."""
+
+    schema_: str = Field(default="agentos.show/v1", alias="schema")
+    timeline: list[VisitDocument]
+    findings: list[FindingDocument]
+    decisions: list[DecisionDocument]
+    cost_by_stage: dict[str, CostDocument]
+    cost_by_model: dict[str, CostDocument]
+    redrafts: list[RedraftDocument]
+    change: ChangeDocument | None
+    artifacts: list[ArtifactDocument]
+
+
+class DiffDocument(_Part):
+    """The change of one run; `patch` is as git shows it, bytes that are no UTF-8 replaced."""
+
+    schema_: str = Field(default="agentos.diff/v1", alias="schema")
+    repo: str
+    issue: int
+    run: int
+    change: ChangeDocument
+    patch: str
+
+
+class EventDocument(_Part):
+    """One line of `logs --json`. `data` is listed by kind in docs/reference/events.md; `stage` and `step` may be null."""
+
+    seq: int
+    at: str
+    kind: str
+    stage: str | None
+    step: str | None
+    data: dict[str, Any]
+
+
+class SettingDocument(_Part):
+    """One setting: a secret's value is masked."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class ConfigDocument(_Part):
+    """Every setting that holds, and where it comes from."""
+
+    schema_: str = Field(default="agentos.config/v1", alias="schema")
+    settings: list[SettingDocument]
+
+
+class CheckDocument(_Part):
+    """One thing that was looked at: `grade` is ok, warn or fail; `mend` is empty where nothing needs mending."""
+
+    name: str
+    grade: str
+    found: str
+    mend: str
+
+
+class DoctorDocument(_Part):
+    """What is there and what is missing."""
+
+    schema_: str = Field(default="agentos.doctor/v1", alias="schema")
+    checks: list[CheckDocument]
+    exit_code: int
+
+
+class TicketDocument(_Part):
+    """A new ticket."""
+
+    schema_: str = Field(default="agentos.ticket/v1", alias="schema")
+    issue: int
+    path: str
+
+
+def text_of(document: BaseModel) -> str:
+    """`document` as it is printed."""
+    return document.model_dump_json(by_alias=True, indent=2)
+
+
+def schemas() -> Mapping[str, dict[str, Any]]:
+    """Command -> the schema of what it prints with `--json`; of `logs`, of each line."""
+    documents: dict[str, Any] = {
+        "status": list[StatusEntry],
+        "show": ShowDocument,
+        "diff": DiffDocument,
+        "logs": EventDocument,
+        "config": ConfigDocument,
+        "doctor": DoctorDocument,
+        "new": TicketDocument,
+    }
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {name: draft | TypeAdapter(kind).json_schema(by_alias=True) for name, kind in documents.items()}

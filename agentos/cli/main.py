@@ -1,0 +1,80 @@
+"""The one entry point: words to a request, the request to its command, what came of it to an exit code."""
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from agentos.cli.args import COMMANDS, Request, parse
+from agentos.cli.terminal import tell
+from agentos.domain.error import AgentOSError, FenceLost, OutsideError, UsageError, refusal_of_machine
+from agentos.domain.failure import FailureKind
+
+ALREADY_RUNNING, USAGE, FAILED, INTERRUPTED = 6, 2, 1, 130
+_FOR_A_PERSON = (FailureKind.GONE, FailureKind.INVALID, FailureKind.DENIED)
+
+
+def main(argv: list[str] | None = None, prog: str = "agentos", usual: str = "") -> int:
+    """The exit code of the command in `argv`; `usual` is the command meant where none is named."""
+    words = sys.argv[1:] if argv is None else argv
+    if usual and not (words and words[0] in COMMANDS):
+        words = [usual, *words]
+    try:
+        request = parse(words, prog)
+        code = _command(request.command)(request)
+        sys.stdout.flush()  # here, where a reader that left can still be dealt with
+        return code
+    except AgentOSError as exc:
+        return _say(exc, _code(exc))
+    except KeyboardInterrupt:
+        tell("Interrupted. What was done is saved; the same command goes on from there.")
+        return INTERRUPTED
+    except OSError as exc:
+        return _unwritable(exc)
+
+
+def _code(error: AgentOSError) -> int:
+    if isinstance(error, FenceLost) or type(error).__name__ == "AlreadyRunning":
+        return ALREADY_RUNNING
+    # Refused before a run was under way: what is missing or wrong there, only a person can put right.
+    for_a_person = isinstance(error, OutsideError) and error.kind in _FOR_A_PERSON
+    return USAGE if for_a_person or isinstance(error, UsageError) else FAILED
+
+
+def _unwritable(error: OSError) -> int:
+    """The exit code where the machine refuses to be written to. Effect: standard output goes nowhere from here on, else
+    Python would complain while closing it."""
+    refusal = refusal_of_machine(error)
+    if refusal is None and not isinstance(error, BrokenPipeError):
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return INTERRUPTED if refusal is None else _say(refusal, FAILED)
+
+
+def _say(error: Exception, code: int) -> int:
+    tell(f"agentos: {error}")
+    return code
+
+
+_MODULES = {
+    "run": "run_commands",
+    "status": "look_commands",
+    "show": "show_commands",
+    "diff": "look_commands",
+    "logs": "look_commands",
+    "config": "machine_commands",
+    "doctor": "machine_commands",
+    "init": "setup_commands",
+    "new": "setup_commands",
+    "demo": "demo",
+}
+
+
+def _command(name: str) -> Callable[[Request], int]:
+    """The command's function, imported only now: `--help` needs none of it."""
+    gc.disable()  # what imports make stays; looking for garbage among it takes a tenth of the time
+    module = import_module(f"agentos.cli.{_MODULES.get(name, 'run_commands')}")
+    gc.enable()
+    command: Callable[[Request], int] = getattr(module, name if name in _MODULES else "decide")
+    return command

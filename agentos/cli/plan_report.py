@@ -1,0 +1,116 @@
+"""`run --dry-run`: what would happen, as a table or as JSON. Nothing is changed, and no server is started."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from agentos.bootstrap import Place, open_place, past_runs, require_policy
+from agentos.cli.args import Request
+from agentos.cli.terminal import command, console, count, duration, money, one_line
+from agentos.config.load import keys_present
+from agentos.config.models import ModelChoice, choose
+from agentos.domain.error import UsageError
+from agentos.runs.rehearse import Plan, PlannedStage, plan
+from agentos.runs.result import ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_ACTIONS = {"run": "runs", "skip": "skipped", "done": "done", "not_reached": "not reached"}
+
+
+async def rehearse(request: Request) -> int:
+    """The exit code of a rehearsal: 0, or 2 where the run would be refused."""
+    place = await open_place(request.repo, request.overrides)
+    assert request.issue is not None
+    issue = await place.target.tracker.get(request.issue)
+    choice, no_model = _choice(place)
+    past = await past_runs(place)
+    planned = plan(issue, place.settings, choice, past, request.resume_from)
+    refusals = [text for text in (planned.refusal, _refusal(place), no_model) if text]
+    if request.json:
+        print(json.dumps(_document(planned, refusals), indent=2, ensure_ascii=False))
+    else:
+        screen = console()
+        for part in _parts(request, planned, refusals, choice):
+            screen.print(part, soft_wrap=isinstance(part, str))
+    return int(ExitCode.USAGE if refusals else ExitCode.FINISHED)
+
+
+def _choice(place: Place) -> tuple[ModelChoice | None, str]:
+    try:
+        return choose(place.settings, keys_present()), ""
+    except UsageError as exc:
+        return None, str(exc)
+
+
+def _refusal(place: Place) -> str:
+    try:
+        require_policy(place)
+    except UsageError as exc:
+        return str(exc)
+    return ""
+
+
+def _document(planned: Plan, refusals: list[str]) -> dict[str, Any]:
+    return {
+        "schema": "agentos.plan/v1",
+        "repo": planned.issue.ref.repo,
+        "issue": planned.issue.ref.number,
+        "title": planned.issue.title,
+        "refusals": refusals,
+        "stages": [asdict(stage) for stage in planned.stages],
+        "expected_s": planned.expected_s,
+        "expected_usd": planned.expected_usd,
+        "past_runs": planned.runs,
+        "exit_code": int(ExitCode.USAGE if refusals else ExitCode.FINISHED),
+    }
+
+
+def _parts(request: Request, planned: Plan, refusals: list[str], choice: ModelChoice | None) -> "Iterator[str | Table]":
+    yield one_line(f"Rehearsal of issue {planned.issue.ref.number}: {planned.issue.title}")
+    yield "Nothing is changed and no model is asked."
+    yield ""
+    yield _table(planned)
+    yield ""
+    if planned.runs:
+        known = planned.expected_s is not None
+        time = f"about {duration(planned.expected_s or 0.0)} of work" if known else "time unknown"
+        yield f"Expected: {time}, {money(planned.expected_usd)}, going by {count(planned.runs, 'earlier run')} here."
+    else:
+        yield "Expected time and cost: unknown, this is the first run here."
+    yield from choice.announcements if choice is not None else ()
+    for refusal in refusals:
+        yield f"It would not start: {refusal}."
+    if not refusals:
+        yield f"To do it: {command(request, 'run', '--issue', str(planned.issue.ref.number))}"
+
+
+def _table(planned: Plan) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("stage", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("models, limits, gates", overflow="fold")
+    for stage in planned.stages:
+        table.add_row(stage.stage, _ACTIONS[stage.action], "\n".join(_notes(stage)), style=_style(stage))
+    return table
+
+
+def _notes(stage: PlannedStage) -> Iterator[str]:
+    if stage.why:
+        yield stage.why
+    if stage.action != "run":
+        return
+    if stage.models:
+        yield ", ".join(stage.models)
+    if stage.limits:
+        yield ", ".join(stage.limits)
+    if stage.gate is not None:
+        yield f"then waits for you: {stage.gate}"
+
+
+def _style(stage: PlannedStage) -> str:
+    return "" if stage.action == "run" else "dim"

@@ -1,0 +1,102 @@
+"""The account of a run for programs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from agentos.cli.documents import (
+    ArtifactDocument,
+    ChangeDocument,
+    DecisionDocument,
+    FileDocument,
+    FindingDocument,
+    RedraftDocument,
+    ShowDocument,
+    VisitDocument,
+)
+from agentos.cli.reports import Report
+from agentos.cli.result_document import CostDocument, result_fields
+from agentos.domain.budget import Spend
+from agentos.domain.change import ChangeReport
+from agentos.runs.account import Account, JudgedIn
+
+if TYPE_CHECKING:
+    from agentos.store.decisions import DecisionRow
+
+
+def show_document(report: Report, account: Account) -> ShowDocument:
+    """All that `show` tells."""
+    return ShowDocument(
+        **result_fields(report),
+        timeline=[
+            VisitDocument(
+                stage=each.stage,
+                tries=each.tries,
+                started_at=each.started_at,
+                ended_at=each.ended_at,
+                verdict=each.verdict,
+                why=each.why,
+                skipped=each.skipped,
+            )
+            for each in account.visits
+        ],
+        findings=[_finding(each) for each in account.findings],
+        decisions=[_decision(each) for each in account.decisions],
+        cost_by_stage=_costs(account.cost_by_stage),
+        cost_by_model=_costs(account.cost_by_model),
+        redrafts=[
+            RedraftDocument(earlier=each.earlier, later=each.later, diff=list(each.diff)) for each in account.redrafts
+        ],
+        change=None if account.change is None else change_document(account.change),
+        artifacts=[
+            ArtifactDocument(kind=each.kind, sha256=each.sha256, size_bytes=each.size_bytes, path=each.path)
+            for each in account.artifacts
+        ],
+    )
+
+
+def change_document(change: ChangeReport) -> ChangeDocument:
+    """What was measured, for programs."""
+    files = [
+        FileDocument(path=each.path, insertions=each.insertions, deletions=each.deletions) for each in change.files
+    ]
+    return ChangeDocument(
+        base_sha=change.base_sha,
+        head_sha=change.head_sha,
+        insertions=change.insertions,
+        deletions=change.deletions,
+        files=files,
+    )
+
+
+def _finding(item: JudgedIn) -> FindingDocument:
+    found = item.finding
+    return FindingDocument(
+        stage=item.stage,
+        severity=found.severity,
+        where=found.where,
+        problem=found.problem,
+        model=item.model,
+        fate=item.fate,
+    )
+
+
+def _decision(row: "DecisionRow") -> DecisionDocument:
+    said = row.decision
+    return DecisionDocument(
+        at=row.at,
+        taken_at=row.consumed_at,
+        kind=said.kind,
+        actor=said.actor,
+        text=said.text,
+        subject=said.subject,
+        stage=said.stage,
+    )
+
+
+def _costs(spends: Mapping[str, Spend]) -> dict[str, CostDocument]:
+    return {
+        name: CostDocument(
+            calls=spend.calls, input_tokens=spend.input_tokens, output_tokens=spend.output_tokens, usd=spend.usd
+        )
+        for name, spend in spends.items()
+    }

@@ -1,0 +1,146 @@
+"""The whole account of one run, for people: what it went through, what was found, decided, drafted, changed and paid."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any
+
+from agentos.domain.artifact import ArtifactKind, ArtifactRef
+from agentos.domain.budget import Spend
+from agentos.domain.change import ChangeReport
+from agentos.domain.document import Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
+from agentos.domain.event import Event, EventKind
+from agentos.domain.package import Fate, fates
+from agentos.domain.pipeline import Stage
+from agentos.domain.run import Run
+from agentos.store import Store
+from agentos.store.decisions import DecisionRow
+from agentos.workflows.kit.markdown import brief_markdown, lld_markdown, spec_markdown
+from agentos.workflows.kit.records import load_json
+from agentos.workflows.kit.timeline import Visit, visits
+
+OPEN = "open"
+_DRAFT = re.compile(r"(?P<kind>.+)-draft-(?P<number>\d+)\.json")
+_RENDERED: Mapping[str, tuple[type[Any], Callable[[Any], str]]] = {
+    ArtifactKind.BRIEF: (IssueBrief, brief_markdown),
+    ArtifactKind.LLD: (Lld, lld_markdown),
+    ArtifactKind.SPEC: (Spec, spec_markdown),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedIn:
+    """A finding, the stage and the model that found it, and its fate: `fixed`, `left`, or `open` while nobody approved."""
+
+    stage: Stage
+    finding: Finding
+    model: str
+    fate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redraft:
+    """What one draft of a document changed in the one before: a unified diff of how people read them."""
+
+    earlier: str
+    later: str
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All there is to tell about `run`. `change` is what was measured last; None while there is no commit."""
+
+    run: Run
+    events: tuple[Event, ...]
+    visits: tuple[Visit, ...]
+    findings: tuple[JudgedIn, ...]
+    decisions: tuple[DecisionRow, ...]
+    cost_by_stage: Mapping[str, Spend]
+    cost_by_model: Mapping[str, Spend]
+    artifacts: tuple[ArtifactRef, ...]
+    redrafts: tuple[Redraft, ...]
+    change: ChangeReport | None
+
+
+async def account_of(store: Store, run: Run) -> Account:
+    """The account of `run` as the store has it now."""
+    events = await store.ledger.read(run.ref.id)
+    refs = await store.artifacts.of_run(run.ref.id)
+    return Account(
+        run=run,
+        events=events,
+        visits=visits(events),
+        findings=judged(events),
+        decisions=await store.decisions.of_run(run.ref.id),
+        cost_by_stage=await store.exchanges.spend_by(run.ref.id, "stage"),
+        cost_by_model=await store.exchanges.spend_by(run.ref.id, "model"),
+        artifacts=tuple({ref.path: ref for ref in refs}.values()),
+        redrafts=await _redrafts(store, refs),
+        change=await measured_change(store, refs),
+    )
+
+
+def judged(events: Iterable[Event]) -> tuple[JudgedIn, ...]:
+    """Every finding of every reviewer, stage by stage, with what became of it."""
+    reviews: dict[Stage, list[Review]] = {}
+    for event in events:
+        if event.kind is EventKind.REVIEW_JUDGED and event.stage is not None:
+            reviews.setdefault(event.stage, []).append(_review(event.data))
+    found: list[JudgedIn] = []
+    for stage, said in reviews.items():
+        left = Fate.LEFT if said[-1].verdict is ReviewVerdict.APPROVE else OPEN
+        found += [
+            JudgedIn(stage, item.finding, item.model, left if item.fate is Fate.LEFT else item.fate)
+            for item in fates(tuple(said))
+        ]
+    return tuple(found)
+
+
+def _review(data: Mapping[str, Any]) -> Review:
+    listed = data.get("findings")
+    findings = tuple(
+        Finding(Severity(item["severity"]), item["where"], item["problem"], item.get("fix", ""))
+        for item in (listed if isinstance(listed, list) else [])
+    )
+    return Review(ReviewVerdict(data["verdict"]), findings, data.get("subject", ""), data.get("model", ""))
+
+
+async def _redrafts(store: Store, refs: Iterable[ArtifactRef]) -> tuple[Redraft, ...]:
+    drafts: dict[str, dict[int, str]] = {}
+    for ref in refs:
+        name = _DRAFT.fullmatch(PurePosixPath(ref.path).name)
+        if name is not None and name["kind"] in _RENDERED:
+            drafts.setdefault(name["kind"], {})[int(name["number"])] = ref.sha256
+    found: list[Redraft] = []
+    for kind, numbered in drafts.items():
+        record, render = _RENDERED[kind]
+        texts = [
+            (f"{kind}-draft-{number}", render(load_json(record, await store.artifacts.get(sha256))))
+            for number, sha256 in sorted(numbered.items())
+        ]
+        found += [redraft(earlier, later) for earlier, later in pairwise(texts)]
+    return tuple(found)
+
+
+def redraft(earlier: tuple[str, str], later: tuple[str, str]) -> Redraft:
+    """The difference between two drafts, each given as its name and its text."""
+    lines = difflib.unified_diff(earlier[1].splitlines(), later[1].splitlines(), earlier[0], later[0], lineterm="", n=2)
+    return Redraft(earlier[0], later[0], tuple(lines))
+
+
+def shortened(change: Redraft, most: int) -> Redraft:
+    """`change` with at most so many lines, the last saying how many more there are."""
+    cut = len(change.diff) - most
+    if cut <= 1:
+        return change
+    return replace(change, diff=(*change.diff[:most], f"… {cut} more lines"))
+
+
+async def measured_change(store: Store, refs: Iterable[ArtifactRef]) -> ChangeReport | None:
+    """What was measured last of the run whose documents `refs` are; None while there is no commit."""
+    measured = [ref for ref in refs if PurePosixPath(ref.path).name == "change.json"]
+    return load_json(ChangeReport, await store.artifacts.get(measured[-1].sha256)) if measured else None

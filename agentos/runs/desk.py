@@ -1,0 +1,46 @@
+"""What the use cases work with: the stores, the clock, and the way a run gets its equipment."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentos.domain.issue import IssueRef
+from agentos.ports.clock import Clock
+from agentos.ports.tracker import Tracker
+from agentos.store import Store
+
+if TYPE_CHECKING:  # a RunContext brings LangGraph with it, which `status` and `show` do not need
+    from agentos.domain.run import Run
+    from agentos.store.fence import Fence
+    from agentos.workflows.kit.context import RunContext
+
+
+GIVEN_BRIEF = "from_brief"
+"""The option that holds a brief a person wrote; the others are settings by dotted key."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a use case may reach. `equip` makes a run's context."""
+
+    store: Store
+    clock: Clock
+    home: Path
+    equip: "Callable[[Run, Fence], Awaitable[RunContext]]"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The repository a command is about: its folder, its repo-key and its issues."""
+
+    folder: Path
+    repo: str
+    tracker: Tracker
+    profile: str = "cli"
+    options: dict[str, object] = field(default_factory=dict)
+    """What the command line set, by dotted key; kept with the run so that it goes on the same way later."""
+
+    def issue(self, number: int) -> IssueRef:
+        """The issue of that number here."""
+        return IssueRef(self.repo, number)

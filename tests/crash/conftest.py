@@ -1,0 +1,200 @@
+"""The bench of the crash tests: one zygote a test process, one fresh world a cell."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import fresh_database, own_server
+from tests.crash.model_server import CountingModelServer
+from tests.crash.outside import picture
+from tests.crash.toy import make_target, replies
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Ended:
+    """How one process of a cell ended. `statements`: what it sent to the database; `peak_bytes`: its memory at most."""
+
+    ended: str
+    signal: int
+    statements: int = 0
+    peak_bytes: int = 0
+
+    @property
+    def was_killed(self) -> bool:
+        return self.signal == signal.SIGKILL
+
+
+class Zygote:
+    """Forks drivers on demand."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def drive(self, **order: Any) -> Ended:
+        """How a driver with this order ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    started = Zygote()
+    yield started
+    started.close()
+
+
+@dataclass(frozen=True)
+class Called:
+    """How one call of the program ended."""
+
+    code: int
+    out: str
+    err: str
+    peak_bytes: int
+
+
+@dataclass
+class World:
+    """A target, a data folder, a database and a model server of one cell's own."""
+
+    target: Path
+    home: Path
+    server: CountingModelServer
+    environment: dict[str, str]
+    zygote: Zygote
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def drive(
+        self,
+        *,
+        crash_at: str = "",
+        mutant: bool = False,
+        trace: Path | None = None,
+        fault: dict[str, dict[str, Any]] | None = None,
+    ) -> Ended:
+        """How the run of issue 1 ended, driven by a process of its own. `fault`: see `database_faults`."""
+        return self.zygote.drive(
+            target=str(self.target),
+            environment=self.environment,
+            crash_at=crash_at,
+            fault=fault,
+            mutant=mutant,
+            trace=str(trace) if trace else "",
+        )
+
+    def agentos(self, *words: str) -> Called:
+        """What `agentos <words>` does, called in the target by a process of its own."""
+        out, err = (self.home.parent / f"{name}.{len(self.calls)}" for name in ("out", "err"))
+        self.calls.append(words)
+        ended = self.zygote.drive(
+            target=str(self.target), environment=self.environment, words=words, out=str(out), err=str(err)
+        )
+        return Called(
+            int(ended.ended), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), ended.peak_bytes
+        )
+
+    def picture(self) -> dict[str, Any]:
+        """What stands outside now."""
+        return picture(self.target, self.home)
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How often each model reply was really asked for."""
+        return self.server.asked
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A target to copy: git init costs more than a copy."""
+    return make_target(tmp_path_factory.mktemp("template") / "target")
+
+
+def _world(folder: Path, template: Path, database_url: str, zygote: Zygote) -> Iterator[World]:
+    target, home = folder / "target", folder / "home"
+    shutil.copytree(template, target)
+    (folder / "config.yaml").write_text("{}\n", "utf-8")
+    with CountingModelServer(replies()).serving() as server:
+        environment = {
+            "AGENTOS_HOME": str(home),
+            "AGENTOS_CONFIG": str(folder / "config.yaml"),
+            "AGENTOS_DATABASE_URL": database_url,
+            "AGENTOS_MODELS__SCRIPT": server.url,
+        }
+        yield World(target, home, server, environment, zygote)
+
+
+@dataclass(frozen=True)
+class Frail:
+    """A server that may be stopped: nothing it has confirmed gets lost by that."""
+
+    url: str
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def frail_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frail]:
+    home = tmp_path_factory.mktemp("frail")
+    with own_server(home, "fsync", "full_page_writes") as url:
+        yield Frail(url, home)
+
+
+@pytest.fixture
+def frail_world(template: Path, tmp_path: Path, frail_postgresql: Frail, zygote: Zygote) -> Iterator[World]:
+    """A fresh world on that server."""
+    with fresh_database(frail_postgresql.url) as url:
+        yield from _world(tmp_path, template, url, zygote)
+
+
+@pytest.fixture
+def world(template: Path, tmp_path: Path, database_url: str, zygote: Zygote) -> Iterator[World]:
+    """A fresh world."""
+    yield from _world(tmp_path, template, database_url, zygote)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run that nobody killed leaves behind, and how often it asked for each reply."""
+
+    outside: dict[str, Any]
+    asked: Counter[str]
+    statements: int
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, zygote: Zygote, postgresql: str
+) -> Undisturbed:
+    """The picture every cell is compared with, made once a test process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with fresh_database(postgresql) as url:
+        for world in _world(folder, template, url, zygote):
+            ended = world.drive()
+            assert ended.ended == "succeeded merged", ended.ended
+            return Undisturbed(world.picture(), Counter(world.asked), ended.statements)
+    raise AssertionError("no world was made")

@@ -1,0 +1,38 @@
+"""Takes issue 1 as far as it goes, deciding at each wait as a person would: what crash tests kill and repeat."""
+
+import asyncio
+from pathlib import Path
+
+from agentos.bootstrap import open_desk, open_place
+from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.status import JobState, WaitKind
+from agentos.runs.advance import advance
+from agentos.runs.decide import decide
+from agentos.runs.start import start
+
+
+def chosen(wait: Wait, given: set[DecisionKind]) -> Decision:
+    """Approve everything, but ask for one round of feedback in the review."""
+    if wait.kind is WaitKind.REVIEW and DecisionKind.FEEDBACK not in given:
+        return Decision(DecisionKind.FEEDBACK, "ann", f"drive:{wait.id}", "End it with an exclamation mark.")
+    return Decision(DecisionKind.APPROVE, "ann", f"drive:{wait.id}")
+
+
+async def _drive(target: Path) -> str:
+    place = await open_place(target)
+    url = place.settings.database_url
+    async with open_desk(place.settings.home, url.get_secret_value() if url else None) as desk:
+        run = await start(desk, place.target, 1)
+        while run.job is JobState.WAITING:
+            wait = await desk.store.runs.wait(run.ref.id)
+            assert wait is not None
+            rows = await desk.store.decisions.of_run(run.ref.id)
+            if all(row.decision.wait_id != wait.id for row in rows):
+                await decide(desk, run, chosen(wait, {row.decision.kind for row in rows}))
+            run = await advance(desk, run)
+        return f"{run.job} {run.outcome or ''} {run.error}".strip()
+
+
+def drive(target: Path) -> str:
+    """How the run of issue 1 in `target` ended: `succeeded merged` where all went well. Settings: the environment."""
+    return asyncio.run(_drive(target))

@@ -1,0 +1,69 @@
+"""A run whose database breaks at any moment goes on with the same command and ends as if nothing had happened."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.crash.conftest import Frail, Undisturbed, World
+from tests.crash.test_matrix import MERGED, POINTS, difference, in_sample
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+POSITIONS, POSITION_SAMPLE = 332, 28
+"""Places in a run's stream of statements where its sessions end, evenly spread; every 28th is for `make test`."""
+RESTARTS = [point for point in POINTS if in_sample(point)][::3]
+RESTART_SAMPLE = 14
+STOPPED = ("retry_wait", "blocked")
+AGAIN = 3
+"""How often the command is given again at the most."""
+
+
+def positions() -> list[Any]:
+    """One cell a place; half of them lose the statement, the other half its answer."""
+    return [
+        pytest.param(n, id=f"{n}", marks=() if n % POSITION_SAMPLE == 0 else pytest.mark.full) for n in range(POSITIONS)
+    ]
+
+
+def restarts() -> list[Any]:
+    """One cell a crash point."""
+    return [
+        pytest.param(point, id=point, marks=() if n % RESTART_SAMPLE == 0 else pytest.mark.full)
+        for n, point in enumerate(RESTARTS)
+    ]
+
+
+def go_on(world: World, ended: str) -> None:
+    """Effect: the same command was given until the run had ended."""
+    for _ in range(AGAIN):
+        if ended == MERGED:
+            return
+        assert ended.startswith("retry_wait") or "OutsideError: the database broke off" in ended, ended
+        ended = world.drive().ended
+    assert ended == MERGED
+
+
+def expect_nothing_happened(world: World, undisturbed: Undisturbed) -> None:
+    assert difference(undisturbed.outside, world.picture()) == []
+    assert sum((world.asked - undisturbed.asked).values()) <= 1, "one answer may be lost with its record"
+    assert undisturbed.asked - world.asked == Counter()
+
+
+@pytest.mark.parametrize("position", positions())
+def test_a_run_whose_sessions_end_there_goes_on(world: World, undisturbed: Undisturbed, position: int) -> None:
+    nth = 1 + position * undisturbed.statements // POSITIONS
+    url, answered = world.environment["AGENTOS_DATABASE_URL"], position // POSITION_SAMPLE % 2 == 1
+    go_on(world, world.drive(fault={"statement": {"nth": nth, "url": url, "answered": answered}}).ended)
+
+    expect_nothing_happened(world, undisturbed)
+
+
+@pytest.mark.parametrize("point", restarts())
+def test_a_run_whose_server_restarts_there_goes_on(
+    frail_world: World, frail_postgresql: Frail, undisturbed: Undisturbed, point: str
+) -> None:
+    fault = {"restart": {"at": point, "home": str(frail_postgresql.home)}}
+    go_on(frail_world, frail_world.drive(fault=fault).ended)
+
+    expect_nothing_happened(frail_world, undisturbed)

@@ -1,0 +1,182 @@
+"""Several processes, signals, and what a rehearsal must not do."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.crash.toy import replies
+from tests.e2e.conftest import ROOT, Desk, Until
+
+pytestmark = pytest.mark.timeout(400)
+
+
+class HeldServer:
+    """A model server whose first reply is held back until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                key = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.asked.set()
+                outer.go.wait(100)
+                body = json.dumps(replies()[key["stage"], key["role"], key["round"]][key["turn"]]).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                """Says nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/replies"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.go.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def held(desk: Desk) -> Iterator[HeldServer]:
+    server = HeldServer()
+    desk.environment["AGENTOS_MODELS__SCRIPT"] = server.url
+    yield server
+    server.close()
+
+
+def test_of_ten_processes_one_runs_and_nine_are_told_so(desk: Desk, held: HeldServer, until: Until) -> None:
+    started = [desk.begin("--issue", "1") for _ in range(10)]
+    # The one that works is held at its first model call; the others must give up by themselves.
+    until(lambda: sum(each.poll() is not None for each in started) >= 9)
+    held.go.set()
+    for each in started:
+        each.communicate(timeout=100)
+    assert sorted(each.returncode for each in started) == [4, *[6] * 9]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_finishes_the_step_and_the_next_call_goes_on(
+    desk: Desk, held: HeldServer, number: signal.Signals
+) -> None:
+    process = desk.begin("--issue", "1")
+    assert held.asked.wait(100)
+    process.send_signal(number)
+    assert process.stderr is not None
+    while "Stopping after the present step" not in process.stderr.readline():
+        assert process.poll() is None
+    held.go.set()
+    out, _ = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "Go on with: " in out
+    again = desk.agentos("--issue", "1", "--json")
+    assert again.code == 4, again.err
+    assert desk.record()["cost_by_stage"]["triage"]["calls"] == 1, "the step's reply was paid for once"
+
+
+def test_a_second_signal_leaves_at_once(desk: Desk, held: HeldServer) -> None:
+    process = desk.begin("--issue", "1")
+    assert held.asked.wait(100)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while "Stopping" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    held.go.set()
+    assert desk.agentos("--issue", "1").code == 4
+
+
+def _files(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _rows(url: str) -> list[tuple[str, int]]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        names = [
+            row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        ]
+        counts = [conn.execute(f"SELECT count(*) FROM {name}".encode()).fetchone() for name in names]
+    return [(name, count[0] if count else -1) for name, count in zip(names, counts, strict=True)]
+
+
+def test_a_rehearsal_changes_no_file_and_starts_no_server(plain_desk: Desk) -> None:
+    before = _files(plain_desk.target)
+    done = plain_desk.agentos("--issue", "1", "--dry-run")
+    assert done.code == 0, done.err
+    assert "triage" in done.out
+    assert "before_pr" in done.out
+    assert _files(plain_desk.target) == before
+    assert not plain_desk.home.exists()
+    assert not [process for process in psutil.process_iter(["cmdline"]) if str(plain_desk.home) in str(process.info)]
+
+
+def test_a_rehearsal_after_a_run_changes_no_row_and_knows_what_it_took(desk: Desk, database_url: str) -> None:
+    desk.agentos("--issue", "1")
+    rows, files, refs = _rows(database_url), _files(desk.target) | _files(desk.home), desk.git("for-each-ref")
+    done = desk.agentos("--issue", "1", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert done.result["past_runs"] == 1
+    assert done.result["expected_s"] is not None or done.result["stages"][0]["action"] == "done"
+    assert (_rows(database_url), _files(desk.target) | _files(desk.home)) == (rows, files)
+    assert desk.git("for-each-ref") == refs
+
+
+def test_a_rehearsal_migrates_no_database(plain_desk: Desk, empty_database_url: str) -> None:
+    plain_desk.environment["AGENTOS_DATABASE_URL"] = empty_database_url
+    assert plain_desk.agentos("--issue", "1", "--dry-run").code == 0
+    assert _rows(empty_database_url) == []
+
+
+HEAVY = {"langgraph", "langchain", "langchain_core", "langchain_anthropic", "langchain_openai"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["status"], ["show", "1"], ["run", "--issue", "1", "--dry-run"]]
+)
+def test_looking_imports_no_graph_and_no_provider(desk: Desk, words: list[str]) -> None:
+    if words[0] == "show":
+        desk.agentos("--issue", "1")
+    code = (
+        "import sys\nfrom agentos.cli.main import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=desk.target,
+        env={**os.environ, **desk.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not HEAVY & set(done.stderr.splitlines()[-1].split())
+
+
+def test_status_lists_what_waits_with_the_commands_that_answer(desk: Desk) -> None:
+    desk.agentos("--issue", "1")
+    done = desk.agentos("status")
+    assert done.code == 0
+    assert "Waiting for you" in done.out
+    assert "approve 1" in done.out

@@ -1,0 +1,125 @@
+"""Every wrong word is told in one sentence, and nothing was done."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from agentos.cli.args import COMMANDS, EXAMPLES, parse
+from agentos.cli.main import main
+from agentos.cli.terminal import command
+from agentos.domain.pipeline import Stage
+
+WRONG = [
+    ["dance"],
+    ["run"],
+    ["run", "--issue"],
+    ["run", "--issue", "0"],
+    ["run", "--issue", "one"],
+    ["run", "--issue", "١"],
+    ["run", "--issue", "1", "--resume-from", "middle"],
+    ["run", "--issue", "1", "--until", "never"],
+    ["run", "--issue", "1", "--set", "budget.usd"],
+    ["run", "--issue", "1", "--loud"],
+    ["approve"],
+    ["approve", "first"],
+    ["approve", "1", "abc", "def"],
+    ["status", "now"],
+    ["show"],
+    ["new"],
+    ["retry", "1", "middle"],
+    ["skip", "1"],
+    ["skip", "1", "middle", "--", "why"],
+    ["hold"],
+    ["hold", "1", "until", "Monday"],
+    ["logs", "-f"],
+    ["diff", "--stat"],
+    ["doctor", "1"],
+    ["config", "budget"],
+]
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_a_wrong_word_is_one_sentence_and_exit_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("agentos: ")
+    assert len(said.err.strip().splitlines()) == 1
+    assert "--help" in said.err
+
+
+def test_a_wrong_stage_is_answered_with_the_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run", "--issue", "1", "--resume-from", "middle"])
+    assert "triage, lld, spec, impl, pr, review, finalize" in capsys.readouterr().err
+
+
+def test_hints_repeat_how_the_program_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--isue", "1"], prog="python tools/orchestrate.py", usual="run")
+    assert "python tools/orchestrate.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_says_what_it_does_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse([name, "--help"], "agentos")
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    assert f"example:\n  agentos {name}" in said
+    assert max(len(line) for line in said.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS - {"run"}))
+def test_an_example_is_one_that_works(name: str) -> None:
+    assert parse(shlex.split(EXAMPLES[name]), "agentos").command == name
+
+
+def test_what_follows_two_dashes_is_the_reason() -> None:
+    request = parse(["skip", "1", "lld", "--", "it", "is", "-v", "obvious"], "agentos")
+    assert (request.stage, request.text) == (Stage.LLD, "it is -v obvious")
+
+
+def test_no_word_at_all_asks_what_waits() -> None:
+    assert parse([], "agentos").command == "status"
+
+
+def test_switches_become_settings_by_dotted_key() -> None:
+    words = [
+        "run",
+        "--issue",
+        "#3",
+        "--gate-after-lld",
+        "--no-gate-before-pr",
+        "--until",
+        "pr",
+        "--set",
+        "budget.usd=5",
+    ]
+    request = parse(words, "agentos")
+    assert request.issue == 3
+    assert request.overrides == {
+        "budget.usd": "5",
+        "orchestrator.gates.after_lld": True,
+        "orchestrator.gates.before_pr": False,
+        "until": Stage.PR,
+    }
+
+
+@pytest.mark.parametrize(
+    ("again", "words", "expected"),
+    [
+        ("agentos", ["approve", "1"], "agentos approve 1"),
+        ("agentos", ["run", "--issue", "1"], "agentos run --issue 1"),
+        ("python tools/orchestrate.py", ["run", "--issue", "1"], "python tools/orchestrate.py --issue 1"),
+        ("python tools/orchestrate.py", ["approve", "1"], "python tools/orchestrate.py approve 1"),
+    ],
+)
+def test_a_hint_is_spelled_as_the_person_would_type_it(again: str, words: list[str], expected: str) -> None:
+    request = parse(["status"], again)
+    assert command(request, *words) == expected
+
+
+def test_a_hint_names_the_repository_that_was_named() -> None:
+    request = parse(["status", "--repo", "my repo"], "agentos")
+    assert request.repo == Path("my repo")
+    assert command(request, "approve", "1") == "agentos approve 1 --repo 'my repo'"
