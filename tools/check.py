@@ -3,10 +3,12 @@
 With `--write-docs` it writes the pages that are derived from the code instead.
 """
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -67,22 +69,31 @@ def _passes(name: str, command: list[str]) -> bool:
 
 def derived_pages() -> dict[str, str]:
     """Path -> text of every page that is derived from the code."""
-    import json  # none of it is needed to check
-
+    # none of it is needed to check
+    from agentos.cli.documents import schemas
+    from agentos.cli.reference import cli_page
     from agentos.config.reference import configuration_page
     from agentos.runs.document import RunDocument
     from agentos.workflows.orchestrator.drawing import pipeline_page
 
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunDocument.model_json_schema(by_alias=True)}
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    documents = {f"schemas/{name}": schema for name, schema in schemas().items()}
+    documents["run"] = draft | RunDocument.model_json_schema(by_alias=True)
     return {
         "docs/reference/pipeline.md": pipeline_page(),
         "docs/reference/configuration.md": configuration_page(),
-        "docs/reference/run.schema.json": json.dumps(schema, indent=2, sort_keys=True) + "\n",
+        "docs/reference/cli.md": cli_page(),
+        **{f"docs/reference/{name}.schema.json": _as_json(schema) for name, schema in documents.items()},
     }
+
+
+def _as_json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def _write_docs() -> int:
     for path, text in derived_pages().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
         print(f"wrote  {path}")
     return 0

@@ -1,9 +1,10 @@
 """Words on a command line to one frozen request; nothing is looked up or changed here."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from agentos import __version__
 from agentos.domain.error import UsageError
@@ -79,6 +80,9 @@ class Request:
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
+Parser: TypeAlias = argparse.ArgumentParser
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence and how to see more, instead of a usage dump."""
 
@@ -88,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(argv: list[str], prog: str) -> Request:
     """The request in `argv`. Raises UsageError for words that make none; `--help` and `--version` exit with 0."""
-    parser = program(prog)
+    parser, _ = program(prog)
     given = vars(parser.parse_args(argv))
     command = given.pop("command") or "status"
     overrides: dict[str, Any] = dict(given.pop("overrides", None) or [])
@@ -109,13 +113,13 @@ def parse(argv: list[str], prog: str) -> Request:
     return Request(command, prog, repo=repo or Path(), repo_given=repo is not None, overrides=overrides, **known)
 
 
-def program(prog: str) -> argparse.ArgumentParser:
-    """All there is to type, as the parser reads it and the reference page tells it."""
+def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
+    """All there is to type, as it is read and as the reference page tells it: the program's parser and each command's."""
     parser = _Parser(prog=prog, description="Takes an issue to a merged, verified change.")
     parser.add_argument("--version", action="version", version=f"agentos {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
-    def add(name: str, what: str) -> argparse.ArgumentParser:
+    def add(name: str, what: str) -> Parser:
         return commands.add_parser(
             name,
             help=what,
@@ -135,15 +139,15 @@ def program(prog: str) -> argparse.ArgumentParser:
     _common(new)
     demo = add("demo", "see the whole way on a small repository made for it")
     demo.add_argument("--model", default="", help="provider:model, to use a real model instead of the script")
-    return parser
+    return parser, commands.choices
 
 
-def _issue(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _issue(parser: Parser) -> Parser:
     parser.add_argument("issue", type=_number, help="the issue's number")
     return parser
 
 
-def _look(parser: argparse.ArgumentParser, name: str) -> None:
+def _look(parser: Parser, name: str) -> None:
     if name in ("show", "diff", "logs"):
         _issue(parser)
     if name == "status":
@@ -158,7 +162,8 @@ def _look(parser: argparse.ArgumentParser, name: str) -> None:
     _common(parser)
 
 
-def _run(parser: argparse.ArgumentParser) -> None:
+def _run(parser: Parser) -> None:
+    parser.usage = "%(prog)s --issue N [options]"
     parser.add_argument("--issue", type=_number, required=True, metavar="N", help="the issue's number")
     parser.add_argument("--resume-from", type=_stage, metavar="STAGE", help=f"enter at one of: {', '.join(Stage)}")
     parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
@@ -168,22 +173,20 @@ def _run(parser: argparse.ArgumentParser) -> None:
             f"--skip-{document}", action="store_true", help=f"without {document}, unless an approved one is there"
         )
     parser.add_argument("--from-brief", type=Path, metavar="FILE", help="an issue brief of your own, instead of triage")
-    parser.add_argument("--no-wait", dest="wait", action="store_false", help=argparse.SUPPRESS)
     parser.add_argument(
         "--set", dest="overrides", type=_setting, action="append", metavar="KEY=VALUE", help="a setting, by dotted key"
     )
     for gate in Gate:
-        flag = gate.value.replace("_", "-")
         parser.add_argument(
-            f"--gate-{flag}", dest=f"gate_{gate}", action="store_const", const=True, help=f"ask a person {flag}"
-        )
-        parser.add_argument(
-            f"--no-gate-{flag}", dest=f"gate_{gate}", action="store_const", const=False, help=argparse.SUPPRESS
+            f"--gate-{gate.replace('_', '-')}",
+            dest=f"gate_{gate}",
+            action=argparse.BooleanOptionalAction,
+            help=f"ask a person {gate.replace('_', ' ')}, or not",
         )
     _common(parser)
 
 
-def _decision(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+def _decision(parser: Parser, name: str, text: str) -> None:
     _issue(parser)
     if name == "approve":
         parser.add_argument("sha", nargs="?", default="", help="only if this is what it waits with")
@@ -198,7 +201,7 @@ def _decision(parser: argparse.ArgumentParser, name: str, text: str) -> None:
     _common(parser)
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _common(parser: Parser) -> None:
     parser.add_argument("--repo", type=Path, metavar="PATH", help="the repository (the one around this folder)")
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     parser.add_argument("--quiet", "-q", action="store_true", help="only the result")

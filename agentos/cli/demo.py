@@ -128,9 +128,7 @@ def _play(stage: Stage) -> Report:
             break
         given.add(word.command)
         _type(f"{word.command} {ISSUE}{' ' + shlex.quote(word.text) if word.text else ''}")
-        taken = asyncio.run(take_word(stage.request(word.command, text=word.text)))
-        assert taken is not None
-        report = taken
+        report = asyncio.run(take_word(stage.request(word.command, text=word.text)))
     return report
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentos.cli.result_document import CostDocument, HoldDocument, ResultDocument
 
@@ -29,6 +29,41 @@ class StatusEntry(_Part):
     held: HoldDocument | None
     created_at: str
     completed_at: str | None
+
+
+class StatusDocument(_Part):
+    """The runs that have not ended, newest first; with `--all` the others too."""
+
+    schema_: str = Field(default="agentos.status/v1", alias="schema")
+    runs: list[StatusEntry]
+
+
+class PlannedStageDocument(_Part):
+    """What would become of one stage: `action` is run, skip, done or not_reached; `gate` is where it would ask."""
+
+    stage: str
+    action: str
+    why: str
+    gate: str | None
+    models: list[str]
+    limits: list[str]
+    expected_s: float | None
+    expected_usd: float | None
+
+
+class PlanDocument(_Part):
+    """What a run would do. It would not start where there are `refusals`; what is expected is null where nobody knows."""
+
+    schema_: str = Field(default="agentos.plan/v1", alias="schema")
+    repo: str
+    issue: int
+    title: str
+    refusals: list[str]
+    stages: list[PlannedStageDocument]
+    expected_s: float | None
+    expected_usd: float | None
+    past_runs: int
+    exit_code: int
 
 
 class VisitDocument(_Part):
@@ -177,21 +212,33 @@ class TicketDocument(_Part):
     path: str
 
 
+class InitDocument(_Part):
+    """What `init` wrote, relative to the repository's folder; empty where all was there."""
+
+    schema_: str = Field(default="agentos.init/v1", alias="schema")
+    folder: str
+    written: list[str]
+
+
 def text_of(document: BaseModel) -> str:
     """`document` as it is printed."""
     return document.model_dump_json(by_alias=True, indent=2)
 
 
 def schemas() -> Mapping[str, dict[str, Any]]:
-    """Command -> the schema of what it prints with `--json`; of `logs`, of each line."""
-    documents: dict[str, Any] = {
-        "status": list[StatusEntry],
+    """Name -> the schema of what a command prints with `--json`: `result` after `run` and every decision, `plan` after
+    `run --dry-run`, else by command; of `logs`, of each line."""
+    documents: dict[str, type[BaseModel]] = {
+        "result": ResultDocument,
+        "plan": PlanDocument,
+        "status": StatusDocument,
         "show": ShowDocument,
         "diff": DiffDocument,
         "logs": EventDocument,
         "config": ConfigDocument,
         "doctor": DoctorDocument,
+        "init": InitDocument,
         "new": TicketDocument,
     }
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {name: draft | TypeAdapter(kind).json_schema(by_alias=True) for name, kind in documents.items()}
+    return {name: draft | kind.model_json_schema(by_alias=True) for name, kind in documents.items()}

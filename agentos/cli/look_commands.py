@@ -1,18 +1,17 @@
 """`status`, `diff` and `logs`: what waits for a person, what a run changed, what happened in it. Nothing is changed."""
 
 import asyncio
-import json
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentos.bootstrap import Spot, find_spot, open_desk
 from agentos.cli.args import Request
-from agentos.cli.documents import StatusEntry
+from agentos.cli.documents import StatusDocument, StatusEntry, text_of
 from agentos.cli.result_document import HoldDocument
 from agentos.cli.terminal import command, moment, near, one_line, page
 from agentos.domain.decision import answers_to
@@ -49,7 +48,7 @@ async def _status(request: Request) -> int:
             listed = tuple(each for each in listed if each.run.ref.issue.repo == spot.repo)
         now = desk.clock.now()
     if request.json:
-        print(json.dumps([_entry_document(each) for each in listed], indent=2, ensure_ascii=False))
+        print(text_of(StatusDocument(runs=[_entry_document(each) for each in listed])))
         return 0
     _print(request, spot, (listed, now))
     return 0
@@ -106,10 +105,10 @@ def _is_orphan(run: Run, now: datetime) -> bool:
     return run.lease_until is None or datetime.fromisoformat(run.lease_until) < now
 
 
-def _entry_document(listed: Listed) -> dict[str, Any]:
+def _entry_document(listed: Listed) -> StatusEntry:
     run, wait, held = listed.run, listed.wait, listed.held
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
-    entry = StatusEntry(
+    return StatusEntry(
         repo=run.ref.issue.repo,
         issue=run.ref.issue.number,
         run=run.ref.number,
@@ -125,14 +124,13 @@ def _entry_document(listed: Listed) -> dict[str, Any]:
         created_at=run.created_at,
         completed_at=run.completed_at,
     )
-    return entry.model_dump(mode="json")
 
 
 def diff(request: Request) -> int:
     """The exit code of showing a run's change: 0."""
     run, shown = asyncio.run(_diff(request))
     if request.json:
-        from agentos.cli.documents import DiffDocument, text_of
+        from agentos.cli.documents import DiffDocument
         from agentos.cli.show_document import change_document
 
         issue, patch = run.ref.issue, shown.text.decode("utf-8", "replace")

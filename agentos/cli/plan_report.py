@@ -1,12 +1,11 @@
 """`run --dry-run`: what would happen, as a table or as JSON. Nothing is changed, and no server is started."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentos.bootstrap import Place, open_place, past_runs, require_policy
 from agentos.cli.args import Request
+from agentos.cli.documents import PlanDocument, PlannedStageDocument, text_of
 from agentos.cli.terminal import command, console, count, duration, money, one_line
 from agentos.config.load import keys_present
 from agentos.config.models import ModelChoice, choose
@@ -30,7 +29,7 @@ async def rehearse(request: Request) -> int:
     planned = plan(issue, place.settings, choice, past, request.resume_from)
     refusals = [text for text in (planned.refusal, _refusal(place), no_model) if text]
     if request.json:
-        print(json.dumps(_document(planned, refusals), indent=2, ensure_ascii=False))
+        print(text_of(_document(planned, refusals)))
     else:
         screen = console()
         for part in _parts(request, planned, refusals, choice):
@@ -53,19 +52,31 @@ def _refusal(place: Place) -> str:
     return ""
 
 
-def _document(planned: Plan, refusals: list[str]) -> dict[str, Any]:
-    return {
-        "schema": "agentos.plan/v1",
-        "repo": planned.issue.ref.repo,
-        "issue": planned.issue.ref.number,
-        "title": planned.issue.title,
-        "refusals": refusals,
-        "stages": [asdict(stage) for stage in planned.stages],
-        "expected_s": planned.expected_s,
-        "expected_usd": planned.expected_usd,
-        "past_runs": planned.runs,
-        "exit_code": int(ExitCode.USAGE if refusals else ExitCode.FINISHED),
-    }
+def _document(planned: Plan, refusals: list[str]) -> PlanDocument:
+    return PlanDocument(
+        repo=planned.issue.ref.repo,
+        issue=planned.issue.ref.number,
+        title=planned.issue.title,
+        refusals=refusals,
+        stages=[_stage_document(stage) for stage in planned.stages],
+        expected_s=planned.expected_s,
+        expected_usd=planned.expected_usd,
+        past_runs=planned.runs,
+        exit_code=ExitCode.USAGE if refusals else ExitCode.FINISHED,
+    )
+
+
+def _stage_document(stage: PlannedStage) -> PlannedStageDocument:
+    return PlannedStageDocument(
+        stage=stage.stage,
+        action=stage.action,
+        why=stage.why,
+        gate=stage.gate,
+        models=list(stage.models),
+        limits=list(stage.limits),
+        expected_s=stage.expected_s,
+        expected_usd=stage.expected_usd,
+    )
 
 
 def _parts(request: Request, planned: Plan, refusals: list[str], choice: ModelChoice | None) -> "Iterator[str | Table]":

@@ -1,4 +1,4 @@
-"""The result as JSON, one object on standard output; its schema is docs/reference/result.schema.json."""
+"""The result as JSON, one object on standard output; its schema is docs/reference/schemas/result.schema.json."""
 
 from typing import Any
 

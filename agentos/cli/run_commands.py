@@ -58,7 +58,8 @@ def run(request: Request) -> int:
 def decide(request: Request) -> int:
     """The exit code of a decision, and of the work that it set going."""
     report = asyncio.run(take_word(request))
-    return int(ExitCode.FINISHED) if report is None else show(request, report)
+    # What the run waits for was only just answered: to say it again would mislead whoever reads along.
+    return show(request, report) if request.wait or request.json else int(report.exit_code)
 
 
 def show(request: Request, report: Report) -> int:
@@ -101,8 +102,8 @@ async def work_on(request: Request) -> Report:
             return await _report(request, desk, done)
 
 
-async def take_word(request: Request) -> Report | None:
-    """How far the run got after a person's word; None where the word was only to be recorded."""
+async def take_word(request: Request) -> Report:
+    """How far the run got after a person's word; where it is only to be recorded, where the run stands."""
     assert request.issue is not None
     if request.command == DecisionKind.RETRY and request.stage is not None and not request.wait:
         raise UsageError(
@@ -116,7 +117,8 @@ async def take_word(request: Request) -> Report | None:
             taken = await take(desk, found, _decision(request, desk))
             _echo(request, found, taken, spot)
             if not request.wait:
-                return None
+                report = await _report(request, desk, found, repo=_elsewhere(request, spot, found))
+                return replace(report, code=ExitCode.FINISHED)
             loading = asyncio.get_running_loop().run_in_executor(None, load_engine)
             view.begin(_label(found), await history_of(desk.store, found))
             await loading

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentos.bootstrap import commit_paths, open_place, root_of, write_ticket, write_ticket_form
 from agentos.cli.args import Request
+from agentos.cli.documents import InitDocument, TicketDocument, text_of
 from agentos.cli.terminal import ask, asks_on_terminal, command, near, tell
 from agentos.config.workflow import WORKFLOW_FILE, render_template
 
@@ -36,6 +37,8 @@ def init(request: Request) -> int:
         tell(f"{near(root / WORKFLOW_FILE)} and {TICKETS}/ are there already; nothing was changed.")
     else:
         _offer_commit(root, written)
+    if request.json:
+        print(text_of(InitDocument(folder=str(root), written=list(written))))
     tell(f"Next: {command(request, 'new', shlex.quote('what should be different'))}")
     return 0
 
@@ -46,7 +49,7 @@ def new(request: Request) -> int:
     path = write_ticket(place.target.folder / place.settings.tracker.folder, request.text)
     number = number_of(path)
     if request.json:
-        print(json.dumps({"schema": "agentos.ticket/v1", "issue": number, "path": str(path)}, indent=2))
+        print(text_of(TicketDocument(issue=number, path=str(path))))
         return 0
     print(f"Issue {number}: {near(path)}")
     tell(f"Fill it in, then: {command(request, 'run', '--issue', str(number))}")

@@ -170,7 +170,7 @@ async def test_a_writer_that_stops_in_a_checkpoint_holds_nobody_up_for_ever(
     """Frozen inside the pipeline it is not idle in the server's eyes; yet its session ends and the run is free."""
     monkeypatch.setattr(database, "STUCK_AFTER", "500ms")
     async with database.open_database(tmp_path, store.db.url) as impatient:
-        with pytest.raises(FenceLost):
+        with pytest.raises(FenceLost):  # noqa: PT012 - it is the end of the pipeline that raises
             async with open_saver(impatient, stale.fence)._fenced() as (conn, _):
                 await (await conn.execute("SELECT 1")).fetchone()
                 await take_over(store, stale.fence)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from agentos.cli.args import Request, parse
 from agentos.cli.reports import Report, print_report
-from agentos.cli.result_document import ResultDocument, result_document
+from agentos.cli.result_document import result_document
 from agentos.domain.budget import Spend
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
 from agentos.domain.issue import IssueRef
@@ -169,11 +169,7 @@ def test_a_run_on_hold_says_by_whom_and_why_and_asks_nothing_else() -> None:
     assert document.held is not None
 
 
-SCHEMA = ROOT / "docs" / "reference" / "result.schema.json"
-
-
-def test_the_published_schema_is_the_one_of_the_code() -> None:
-    assert json.loads(SCHEMA.read_text("utf-8")) == ResultDocument.model_json_schema(by_alias=True)
+SCHEMA = ROOT / "docs" / "reference" / "schemas" / "result.schema.json"
 
 
 def test_the_result_as_json_fits_its_published_schema() -> None:
