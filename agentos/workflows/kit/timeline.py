@@ -66,7 +66,7 @@ def timeline_markdown(timeline: Timeline) -> str:
     if timeline.wait is not None:
         parts.append(_awaited(timeline.wait, timeline.run.ref.issue.number))
     elif timeline.run.error:
-        parts.append(_short(timeline.run.error))
+        parts.append(f"Why: {_short(timeline.run.error)}")
     if timeline.pr_url:
         parts.append(f"Pull request: {timeline.pr_url}")
     parts.append(f"Cost so far: {cost(timeline.spend)}.")
