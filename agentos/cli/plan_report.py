@@ -10,7 +10,8 @@ from agentos.cli.terminal import command, console, count, duration, money, one_l
 from agentos.config.load import keys_present
 from agentos.config.models import ModelChoice, choose
 from agentos.domain.error import UsageError
-from agentos.runs.rehearse import Plan, PlannedStage, plan
+from agentos.runs.rehearse import Plan, PlannedStage, busy_by, plan
+from agentos.runs.relations import stands_in_the_way
 from agentos.runs.result import ExitCode
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ async def rehearse(request: Request) -> int:
     choice, no_model = _choice(place)
     past = await past_runs(place)
     planned = plan(issue, place.settings, choice, past, request.resume_from)
-    refusals = [text for text in (planned.refusal, _refusal(place), no_model) if text]
+    related = await stands_in_the_way(place.target.tracker, issue, busy=busy_by(past, issue.ref.number))
+    refusals = [text for text in (planned.refusal, related, _refusal(place), no_model) if text]
     if request.json:
         print(text_of(_document(planned, refusals)))
     else:

@@ -1,6 +1,7 @@
 """The issue as the pipeline sees it, whatever tracker it lives in."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -12,6 +13,33 @@ class IssueRef:
 
     def __str__(self) -> str:
         return f"{self.repo}#{self.number}"
+
+
+class Relation(StrEnum):
+    """How an issue stands to another one; never above or below it (R-QUEUE-6)."""
+
+    DEPENDS_ON = "depends_on"
+    CONFLICTS_WITH = "conflicts_with"
+    RELATED = "related"
+    SUPERSEDES = "supersedes"
+    DUPLICATE_OF = "duplicate_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """The issues that an issue names, by number. `unclear`: what it wrote there that names none, as `depends_on: soon`."""
+
+    depends_on: tuple[int, ...] = ()
+    conflicts_with: tuple[int, ...] = ()
+    related: tuple[int, ...] = ()
+    supersedes: tuple[int, ...] = ()
+    duplicate_of: tuple[int, ...] = ()
+    unclear: tuple[str, ...] = ()
+
+    def of(self, relation: Relation) -> tuple[int, ...]:
+        """The issues named under `relation`."""
+        found: tuple[int, ...] = getattr(self, relation)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +60,7 @@ class Issue:
     assignees: tuple[str, ...] = ()
     author: str = ""
     url: str = ""
-    depends_on: tuple[int, ...] = ()
-    conflicts_with: tuple[int, ...] = ()
+    relations: Relations = Relations()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class Tracker(Protocol):
         """The issue with that number as it is now, text cleaned."""
         ...
 
+    async def superseded_by(self, number: int) -> tuple[int, ...]:
+        """The issues that say they supersede that one, by number."""
+        ...
+
     async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
         """All comments, oldest first, read to the last page."""
         ...

@@ -10,7 +10,7 @@ from agentos.config.models import ModelChoice
 from agentos.config.settings import Settings
 from agentos.domain.issue import OPT_OUT_LABEL, Issue
 from agentos.domain.pipeline import SKIPPED_WHEN_TRIVIAL, TABLE, Gate, Row, Stage
-from agentos.domain.status import TERMINAL, JobState
+from agentos.domain.status import LIVE, TERMINAL, JobState
 
 RunRecord = Mapping[str, Any]
 """A `run.json` document."""
@@ -63,6 +63,16 @@ def plan(
         expected_usd=_total([stage.expected_usd for stage in running]),
         runs=len(past),
     )
+
+
+def busy_by(past: Sequence[RunRecord], number: int) -> dict[int, str]:
+    """The issues but `number` whose newest run had not ended, with how that stood."""
+    newest = {record["identity"]["issue"]: record for record in past}
+    return {
+        issue: f"run #{record['identity']['run']} is {record['standing']['job']}"
+        for issue, record in newest.items()
+        if issue != number and JobState(record["standing"]["job"]) in LIVE
+    }
 
 
 def _refusal(issue: Issue, last: RunRecord | None, entry: Stage | None) -> str:

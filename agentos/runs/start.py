@@ -10,6 +10,7 @@ from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
 from agentos.runs.decide import told
 from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
+from agentos.runs.relations import runs_around, stands_in_the_way
 from agentos.store.runs import LiveRunExists
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 async def start(desk: Desk, target: Target, number: int, *, control: "RunControl | None" = None) -> Run:
     """The issue's run after it went as far as it can: its live run goes on, or a new one is accepted and begins.
 
-    Idempotent: an issue that is done is not done again. Raises UsageError for an issue that is closed or opted out,
-    AlreadyRunning while another process works on it.
+    Idempotent: an issue that is done is not done again. Raises UsageError for an issue that is closed, opted out, or
+    not to be started yet for its relations; AlreadyRunning while another process works on it.
     """
     from agentos.runs.advance import advance  # brings LangGraph, which finding the run does not need
 
@@ -32,7 +33,7 @@ async def start(desk: Desk, target: Target, number: int, *, control: "RunControl
     last = await desk.store.runs.latest(target.issue(number))
     if last is not None and last.job is JobState.SUCCEEDED:
         return last
-    require_consent(await _issue(target, number))
+    await _require_startable(desk, target, number)
     run = await _create(desk, target, number)
     return await advance(desk, run, control=control)
 
@@ -43,7 +44,7 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
     from agentos.runs.former import former_values, supersede
     from agentos.workflows.orchestrator.state import initial, resumed
 
-    require_consent(await _issue(target, number))
+    await _require_startable(desk, target, number)
     last = await desk.store.runs.latest(target.issue(number))
     if last is not None and last.job not in TERMINAL:
         held = await desk.store.decisions.hold(last.ref.id)
@@ -85,6 +86,16 @@ async def _create(desk: Desk, target: Target, number: int) -> Run:
         )
     except LiveRunExists as exc:
         return exc.run
+
+
+async def _require_startable(desk: Desk, target: Target, number: int) -> None:
+    """Raises UsageError for an issue nobody may work on, or not now."""
+    issue = await _issue(target, number)
+    require_consent(issue)
+    busy, split = await runs_around(desk.store.runs, issue)
+    reason = await stands_in_the_way(target.tracker, issue, busy=busy, split=split)
+    if reason:
+        raise UsageError(reason)
 
 
 def require_consent(issue: Issue) -> None:

@@ -20,7 +20,7 @@ from agentos.adapters.tracker.ticket_folder import TicketFolder
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import IssueDraft, IssueRef
+from agentos.domain.issue import IssueDraft, IssueRef, Relation, Relations
 from agentos.domain.status import LABELS, Status
 from agentos.ports.tracker import Board
 
@@ -223,10 +223,27 @@ def test_what_a_person_sets_by_hand_is_believed_over_what_we_showed() -> None:
 
 
 def test_relations_and_words_are_read_however_they_are_written() -> None:
-    text = "---\nid: 1\ndepends_on: [2, '#3', 004-x, soon, 2]\nconflicts_with: 5, 6\nassignee: anna\nlabels: a, b\n---\n# Hi\n"
+    text = (
+        "---\nid: 1\ndepends_on: [2, '#3', 004-x, soon, 2]\nconflicts_with: 5, 6\nrelated: 7\nsupersedes:\n  - 8 # old\n"
+        "duplicate_of: {id: 9}\nassignee: anna\nlabels: a, b\n---\n# Hi\n"
+    )
     issue = Ticket(1, Layout.FLAT, "001-x", split_front_matter(text)).issue("repo", "")
-    assert (issue.depends_on, issue.conflicts_with) == ((2, 3, 4), (5, 6))
+    commented = Ticket(1, Layout.FLAT, "1", split_front_matter("---\ndepends_on: #3, #4\nrelated: # none yet\n---\n"))
+    assert commented.relations().unclear == ("depends_on: (a comment, as YAML reads it) #3, #4",)
+    unclear = ("depends_on: soon", "duplicate_of: (nested values)")
+    assert issue.relations == Relations((2, 3, 4), (5, 6), (7,), (8,), (), unclear)
     assert (issue.assignees, issue.labels, issue.title) == (("anna",), ("a", "b"), "Hi")
+
+
+@given(st.lists(st.integers(1, 999_999_999), unique=True, max_size=6), st.sampled_from(Relation))
+def test_a_relation_is_read_from_every_way_of_writing_a_list(numbers: list[int], relation: Relation) -> None:
+    ways = [f" [{', '.join(map(str, numbers))}]", " '" + ", ".join(f"#{n}" for n in numbers) + "'"]
+    ways += ["".join(f"\n- 00{n}-name" for n in numbers), "".join(f"\n  - '{n}'  # why" for n in numbers)]
+    for way in ways:
+        file = split_front_matter(f"---\nid: 1\n{relation}:{way}\n---\n")
+        relations = Ticket(1, Layout.FLAT, "1", file).relations()
+        assert relations.of(relation) == tuple(numbers)
+        assert relations.unclear == ()
 
 
 # --- threads -----------------------------------------------------------------------------------------------------------
@@ -438,7 +455,7 @@ FILE_MANY = """
 import asyncio, sys
 from pathlib import Path
 from agentos.adapters.tracker.files import FilesTracker
-from agentos.domain.issue import IssueDraft, IssueRef
+from agentos.domain.issue import IssueDraft, IssueRef, Relation, Relations
 from agentos.domain.effect import EffectKey
 async def main():
     tracker = FilesTracker(Path(sys.argv[1]), "repo")

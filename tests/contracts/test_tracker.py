@@ -13,7 +13,7 @@ from agentos.adapters.tracker.memory import MemoryTracker
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import IssueDraft, IssueRef
+from agentos.domain.issue import IssueDraft, IssueRef, Relations
 from agentos.domain.status import LABELS, Status
 from agentos.ports.tracker import Board, Tracker
 
@@ -22,11 +22,13 @@ STATUS_COMMENT = EffectKey("status-comment")
 
 @dataclass(frozen=True)
 class Desk:
-    """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does."""
+    """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does, `relate`
+    files issue 8, which supersedes it and depends on 9."""
 
     tracker: Tracker
     issue: IssueRef
     say: Callable[[str], None]
+    relate: Callable[[], None]
 
 
 def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
@@ -38,7 +40,15 @@ def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
         with (folder / thread).open("a") as file:
             file.write(f"\n{text}\n")
 
-    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say)
+    def relate() -> None:
+        other = folder / name.replace("007-flag", "008-new")
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("---\nid: 8\nsupersedes: [7]\ndepends_on: 9\n---\nAnew.\n")
+        broken = folder / name.replace("007-flag", "009-broken")
+        broken.parent.mkdir(exist_ok=True)
+        broken.write_text("---\nid: 9\nsupersedes: [7\n---\nIts front matter needs a hand.\n")
+
+    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say, relate)
 
 
 def flat(tmp_path: Path) -> Desk:
@@ -51,12 +61,17 @@ def directory(tmp_path: Path) -> Desk:
 
 def memory(tmp_path: Path) -> Desk:
     tracker = MemoryTracker("repo", ManualClock())
+    for _ in range(6):
+        tracker.add("Earlier")
     issue = tracker.add("Add a flag", "Please add it.", labels=("bug",))
 
     def say(text: str) -> None:
         tracker.say(issue, text)
 
-    return Desk(tracker, issue, say)
+    def relate() -> None:
+        tracker.add("Anew", relations=Relations(depends_on=(9,), supersedes=(7,)))
+
+    return Desk(tracker, issue, say, relate)
 
 
 DESKS: dict[str, Callable[[Path], Desk]] = {"files, flat": flat, "files, directory": directory, "memory": memory}
@@ -77,6 +92,14 @@ async def test_an_issue_comes_with_its_words_and_nothing_of_ours(desk: Desk) -> 
     assert (issue.labels, issue.is_open) == (("bug",), True)
     assert await desk.tracker.board(desk.issue) is None
     assert await desk.tracker.comments(desk.issue) == ()
+
+
+async def test_relations_are_told_and_who_supersedes_is_found_from_the_other_side(desk: Desk) -> None:
+    assert await desk.tracker.superseded_by(7) == ()
+    desk.relate()
+    assert (await desk.tracker.get(8)).relations == Relations(depends_on=(9,), supersedes=(7,))
+    assert await desk.tracker.superseded_by(7) == (8,)
+    assert await desk.tracker.superseded_by(8) == ()
 
 
 async def test_the_digest_stays_while_only_the_board_changes(desk: Desk) -> None:
@@ -199,6 +222,7 @@ async def test_a_filed_issue_is_found_by_its_key_and_is_not_started(desk: Desk) 
     assert await desk.tracker.find_issue(EffectKey("follow-up:2")) is None
     filed = await desk.tracker.get(ref.number)
     assert (filed.title, filed.labels, filed.is_open) == ("Later: more", ("chore", "a: b"), True)
+    assert filed.relations == Relations(related=(7,))
     assert filed.body.startswith("Do it.")
     assert await desk.tracker.board(ref) is None
 

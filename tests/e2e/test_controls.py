@@ -219,6 +219,27 @@ def test_too_large_an_issue_is_split_once_that_is_accepted(desk: Desk) -> None:
     assert desk.git("branch", "--list", "agentos/*") == ""
 
 
+def test_an_issue_is_not_started_before_what_its_relations_name(desk: Desk) -> None:
+    first, second = desk.target / TICKET_PATH, desk.target / "tickets" / "002-whisper.md"
+    body = first.read_text("utf-8").partition("---\n## ")[2]
+
+    def relate(relation: str) -> None:
+        second.write_text(f"---\nid: 2\ntitle: Whisper\nstatus: planned\n{relation}\n---\n## {body}", "utf-8")
+
+    def refusals() -> list[str]:
+        calls = [desk.agentos("--issue", "2", *words) for words in ([], ["--dry-run"])]
+        assert [done.code for done in calls] == [2, 2], [done.err for done in calls]
+        return [" ".join((done.out + done.err).split()) for done in calls]
+
+    relate("depends_on: [1]")
+    said = "waits for issue 1 “Add a shout function” (queued): finish that first (`agentos run --issue 1`)"
+    assert all(said in refusal for refusal in refusals())
+    desk.agentos("--issue", "1", "--until", "triage")
+    relate("conflicts_with: [1]")
+    assert all("whose run #1 is waiting" in refusal for refusal in refusals())
+    assert "tickets/002-whisper.thread.md" not in desk.git("status", "--porcelain", "--untracked-files=all")
+
+
 def test_what_is_rehearsed_shows_pauses_and_skips(desk: Desk) -> None:
     done = desk.agentos("--issue", "1", "--dry-run", "--json", "--until", "spec", "--skip-lld")
     stages = {stage["stage"]: stage for stage in done.result["stages"]}

@@ -1,7 +1,8 @@
 """Tickets as Markdown files in a folder of the target repository."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agentos.adapters.clock.system import SystemClock
@@ -9,11 +10,17 @@ from agentos.adapters.tracker.form import ticket_text
 from agentos.adapters.tracker.front_matter import FrontMatter
 from agentos.adapters.tracker.thread import COMMENT, RESOLUTION, Entry, appended, entries, fitted, replaced
 from agentos.adapters.tracker.ticket import OUR_NAME, Ticket, first_word, one_line
-from agentos.adapters.tracker.ticket_folder import THREAD_LIMIT_BYTES, TICKET_LIMIT_BYTES, TicketFolder, read_text
+from agentos.adapters.tracker.ticket_folder import (
+    THREAD_LIMIT_BYTES,
+    TICKET_LIMIT_BYTES,
+    Place,
+    TicketFolder,
+    read_text,
+)
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef
+from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relation
 from agentos.domain.naming import clean_text, slug
 from agentos.domain.status import Status
 from agentos.ports.clock import Clock
@@ -36,6 +43,10 @@ class FilesTracker:
     async def get(self, number: int) -> Issue:
         """The ticket with that number as it is now; `status` is the word in its front matter."""
         return await asyncio.to_thread(self._get, number)
+
+    async def superseded_by(self, number: int) -> tuple[int, ...]:
+        """The tickets that say they supersede that one; one that cannot be read says nothing."""
+        return await asyncio.to_thread(self._superseded_by, number)
 
     async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
         """The entries of the thread, oldest first, text that people just added at its end included."""
@@ -138,15 +149,26 @@ class FilesTracker:
 
         self._change(issue, closed)
 
+    def _superseded_by(self, number: int) -> tuple[int, ...]:
+        found = []
+        for place in self._mentioning(Relation.SUPERSEDES):
+            with suppress(OutsideError):  # front matter that needs a hand; said when that ticket is asked for
+                if number in self._tickets.ticket(place).relations().supersedes:
+                    found.append(place.number or 0)
+        return tuple(found)
+
     def _find_filed(self, key: EffectKey) -> IssueRef | None:
-        for place in self._tickets.places():
-            try:
-                text = read_text(place.file, limit_bytes=TICKET_LIMIT_BYTES) or ""
-            except OutsideError:
-                continue  # too large, a link, or no text: nothing that we file looks like that
-            if marker(key) in text and self._tickets.ticket(place).filed_under(key):
+        for place in self._mentioning(marker(key)):
+            if self._tickets.ticket(place).filed_under(key):
                 return IssueRef(self._repo, place.number or 0)
         return None
+
+    def _mentioning(self, text: str) -> Iterator[Place]:
+        """The tickets whose file holds `text`."""
+        for place in self._tickets.places():
+            with suppress(OutsideError):  # too large, a link, or no text: nothing of ours looks like that
+                if text in (read_text(place.file, limit_bytes=TICKET_LIMIT_BYTES) or ""):
+                    yield place
 
     def _file(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
         layout, now, title = self._tickets.layout(), self._now(), one_line(draft.title) or "Follow-up"

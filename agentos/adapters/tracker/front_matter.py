@@ -81,6 +81,12 @@ class FrontMatter:
         words = (self.scalar(key) or "").split(",")
         return tuple(word.strip() for word in words if word.strip())
 
+    def is_nested(self, key: str) -> bool:
+        """Whether `key` holds more than a plain value or a list of plain ones, so that `items` does not tell all of it."""
+        node = _value(self, key)
+        parts = node.value if isinstance(node, SequenceNode) else [node]
+        return any(part is not None and not isinstance(part, ScalarNode) for part in parts)
+
     def with_scalar(self, key: str, value: str) -> "FrontMatter":
         """The same file with `key: value`. A present value keeps its quotes; a missing key is added as the last line."""
         if self.scalar(key) == value:

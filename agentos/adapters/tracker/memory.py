@@ -8,11 +8,13 @@ from agentos.adapters.tracker.ticket import OUR_NAME, one_line
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef
+from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import clean_text, text_digest
 from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board
+
+NO_RELATIONS = Relations()
 
 
 @dataclass
@@ -34,12 +36,21 @@ class MemoryTracker:
         self._kept: dict[int, _Kept] = {}
         self._comments = 0
 
-    def add(self, title: str, body: str = "", *, labels: tuple[str, ...] = (), author: str = "") -> IssueRef:
+    def add(
+        self,
+        title: str,
+        body: str = "",
+        *,
+        labels: tuple[str, ...] = (),
+        author: str = "",
+        relations: Relations = NO_RELATIONS,
+    ) -> IssueRef:
         """A new issue, as a person files it."""
         ref = IssueRef(self._repo, max(self._kept, default=0) + 1)
         title, body = one_line(title), clean_text(body).strip("\n")
         digest = text_digest(title, body)
-        self._kept[ref.number] = _Kept(Issue(ref, title, body, digest, labels=labels, author=author))
+        issue = Issue(ref, title, body, digest, labels=labels, author=author, relations=relations)
+        self._kept[ref.number] = _Kept(issue)
         return ref
 
     def edit(self, issue: IssueRef, title: str, body: str) -> None:
@@ -58,6 +69,10 @@ class MemoryTracker:
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now."""
         return self._find(number).issue
+
+    async def superseded_by(self, number: int) -> tuple[int, ...]:
+        """The issues that say they supersede that one."""
+        return tuple(at for at, kept in self._kept.items() if number in kept.issue.relations.supersedes)
 
     async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
         """All comments, oldest first."""
@@ -104,7 +119,8 @@ class MemoryTracker:
     async def file_issue(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
         """A new issue carrying `key`. Effect: one issue, each time."""
         body = f"{clean_text(draft.body).strip()}\n\n{marker(key)}"
-        ref = self.add(draft.title, body, labels=draft.labels, author=OUR_NAME)
+        relations = Relations(related=draft.related)
+        ref = self.add(draft.title, body, labels=draft.labels, author=OUR_NAME, relations=relations)
         self._kept[ref.number].key = key
         return ref
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from agentos.adapters.tracker.front_matter import FrontMatter
 from agentos.domain.effect import EffectKey, marker
-from agentos.domain.issue import Issue, IssueRef
+from agentos.domain.issue import Issue, IssueRef, Relation, Relations
 from agentos.domain.naming import clean_text, text_digest
 from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
 from agentos.ports.tracker import Board
@@ -39,7 +39,7 @@ _MEANINGS = {
 }
 _BY_WORD = {word: meaning for meaning, words in _MEANINGS.items() for word in words}
 _STARTED_WORD = {Layout.FLAT: "in-progress", Layout.DIRECTORY: "inprogress"}
-_NUMBER = re.compile(r"#?(\d{1,9})(?!\d)")
+_NUMBER = re.compile(r"#?0*([1-9]\d{0,8})(?!\d)")
 _PLAIN_ID = re.compile(r"^id[ \t]*:[ \t]*([0-9]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 _LINE_BREAKS = re.compile(r"\s+")
 
@@ -75,9 +75,18 @@ class Ticket:
             assignees=self._words("assignees") or self._words("assignee"),
             author=one_line(self.file.scalar("author") or ""),
             url=url,
-            depends_on=self._numbers("depends_on"),
-            conflicts_with=self._numbers("conflicts_with"),
+            relations=self.relations(),
         )
+
+    def relations(self) -> Relations:
+        """The issues it names, however their numbers are written; an entry without one is unclear."""
+        named: dict[str, tuple[int, ...]] = {}
+        unclear: list[str] = []
+        for relation in Relation:
+            found = [(item, _NUMBER.match(item)) for item in self._written(relation)]
+            named[relation] = tuple(dict.fromkeys(int(match[1]) for _, match in found if match))
+            unclear += [f"{relation}: {one_line(item)}" for item, match in found if not match]
+        return Relations(**named, unclear=tuple(unclear))
 
     def board(self) -> Board | None:
         """What the front matter shows; None where nothing in it is ours.
@@ -142,9 +151,11 @@ class Ticket:
     def _words(self, key: str) -> tuple[str, ...]:
         return tuple(word for word in map(one_line, self.file.items(key)) if word)
 
-    def _numbers(self, key: str) -> tuple[int, ...]:
-        found = (_NUMBER.match(item) for item in self.file.items(key))
-        return tuple(dict.fromkeys(int(match[1]) for match in found if match))
+    def _written(self, key: str) -> tuple[str, ...]:
+        lost = re.search(rf"^[ \t]*{key}[ \t]*:[ \t]+(#[^\r\n]*\d[^\r\n]*)", self.file.yaml, re.MULTILINE)
+        if lost and not self.file.items(key):
+            return (f"(a comment, as YAML reads it) {lost[1]}",)
+        return ("(nested values)",) if self.file.is_nested(key) else self.file.items(key)
 
 
 def number_of(file: FrontMatter, name: str) -> int | None:
