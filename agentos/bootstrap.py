@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     settings = loaded.settings
     tracker = backend("tracker", settings.tracker.kind)(root / settings.tracker.folder, repo)
     options = {key: value for key, value in (overrides or {}).items() if key not in OF_THE_MACHINE}
-    return Place(Target(root, repo, tracker, settings.profile, options), loaded)
+    means = partial(_require_means, settings)
+    return Place(Target(root, repo, tracker, settings.profile, options, means), loaded)
 
 
 async def past_runs(place: Place) -> list[dict[str, Any]]:
@@ -90,6 +92,14 @@ def require_policy(place: Place) -> None:
     else:
         how = "`agentos init` writes one to start from"
     raise UsageError(f"the base branch of {folder} holds no {WORKFLOW_FILE}, which says how work is done there; {how}")
+
+
+def _require_means(settings: Settings) -> None:
+    """Raises UsageError where a run with `settings` could not even begin: see `Target`."""
+    models = _models(settings, None)
+    for model in sorted(set(choose(settings, keys_present()).models.values())):
+        models.require(model)
+    _sandbox(settings)
 
 
 @dataclass(frozen=True)
@@ -229,7 +239,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     )
 
 
-def _models(settings: Settings, issue_number: int) -> "ChatModels":
+def _models(settings: Settings, issue_number: int | None) -> "ChatModels":
     script = settings.models.script
     models: ChatModels
     if script is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from agentos.bootstrap import database_url, sandbox_at, settings_at
 from agentos.cli.args import Request
 from agentos.cli.documents import CheckDocument, ConfigDocument, DoctorDocument, SettingDocument, text_of
-from agentos.cli.terminal import one_line
+from agentos.cli.terminal import as_called, one_line
 from agentos.config.load import Loaded, keys_present
 from agentos.domain.error import AgentOSError
 from agentos.runs.checkup import (
@@ -65,7 +65,7 @@ def doctor(request: Request) -> int:
             continue
         print(f"{check.grade:<4}  {check.name}: {one_line(check.found)}")
         if check.mend:
-            print(f"      {one_line(check.mend)}")
+            print(f"      {one_line(as_called(check.mend, request))}")
     return int(code)
 
 

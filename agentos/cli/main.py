@@ -7,8 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 
 from agentos.cli.args import COMMANDS, Request, parse
-from agentos.cli.terminal import tell
-from agentos.domain.error import AgentOSError, FenceLost, OutsideError, UsageError, refusal_of_machine
+from agentos.cli.terminal import as_called, tell
+from agentos.domain.error import AgentOSError, BugError, FenceLost, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.failure import FailureKind
 
 ALREADY_RUNNING, USAGE, FAILED, INTERRUPTED = 6, 2, 1, 130
@@ -20,18 +20,21 @@ def main(argv: list[str] | None = None, prog: str = "agentos", usual: str = "") 
     words = sys.argv[1:] if argv is None else argv
     if usual and not (words and words[0] in COMMANDS):
         words = [usual, *words]
+    request = Request("", prog)
     try:
         request = parse(words, prog)
         code = _command(request.command)(request)
         sys.stdout.flush()  # here, where a reader that left can still be dealt with
         return code
     except AgentOSError as exc:
-        return _say(exc, _code(exc))
+        return _say(exc, _code(exc), request)
     except KeyboardInterrupt:
         tell("Interrupted. What was done is saved; the same command goes on from there.")
         return INTERRUPTED
     except OSError as exc:
-        return _unwritable(exc)
+        return _unwritable(exc, request)
+    except Exception:  # noqa: BLE001 - the last door: no traceback reaches a person who did nothing wrong
+        return _say(_fault(), FAILED, request)
 
 
 def _code(error: AgentOSError) -> int:
@@ -42,18 +45,30 @@ def _code(error: AgentOSError) -> int:
     return USAGE if for_a_person or isinstance(error, UsageError) else FAILED
 
 
-def _unwritable(error: OSError) -> int:
+def _unwritable(error: OSError, request: Request) -> int:
     """The exit code where the machine refuses to be written to. Effect: standard output goes nowhere from here on, else
     Python would complain while closing it."""
     refusal = refusal_of_machine(error)
     if refusal is None and not isinstance(error, BrokenPipeError):
-        raise error
+        return _say(_fault(), FAILED, request)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return INTERRUPTED if refusal is None else _say(refusal, FAILED)
+    return INTERRUPTED if refusal is None else _say(refusal, FAILED, request)
 
 
-def _say(error: Exception, code: int) -> int:
-    tell(f"agentos: {error}")
+def _fault() -> BugError:
+    """What is said of an error nobody foresaw, while it is handled. Effect: its traceback is in a file."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="agentos-fault-", suffix=".txt", encoding="utf-8", delete=False
+    ) as file:
+        file.write(traceback.format_exc())
+    return BugError(f"this is a fault of AgentOS, what happened stands in {file.name}; please report it")
+
+
+def _say(error: Exception, code: int, request: Request) -> int:
+    tell(f"agentos: {as_called(str(error), request)}")
     return code
 
 

@@ -1,12 +1,13 @@
 """`run --dry-run`: what would happen, as a table or as JSON. Nothing is changed, and no server is started."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentos.bootstrap import Place, open_place, past_runs, require_policy
 from agentos.cli.args import Request
 from agentos.cli.documents import PlanDocument, PlannedStageDocument, text_of
-from agentos.cli.terminal import command, console, count, duration, money, one_line
+from agentos.cli.terminal import as_called, command, console, count, duration, money, one_line
 from agentos.config.load import keys_present
 from agentos.config.models import ModelChoice, choose
 from agentos.domain.error import UsageError
@@ -25,11 +26,12 @@ async def rehearse(request: Request) -> int:
     place = await open_place(request.repo, request.overrides)
     assert request.issue is not None
     issue = await place.target.tracker.get(request.issue)
-    choice, no_model = _choice(place)
+    choice = _choice(place)
     past = await past_runs(place)
     planned = plan(issue, place.settings, choice, past, request.resume_from)
     related = await stands_in_the_way(place.target.tracker, issue, busy=busy_by(past, issue.ref.number))
-    refusals = [text for text in (planned.refusal, related, _refusal(place), no_model) if text]
+    looks: list[Callable[[], None]] = [partial(require_policy, place), place.target.require_means]
+    refusals = [text for text in (planned.refusal, related, *map(_refusal, looks)) if text]
     if request.json:
         print(text_of(_document(planned, refusals)))
     else:
@@ -39,16 +41,16 @@ async def rehearse(request: Request) -> int:
     return int(ExitCode.USAGE if refusals else ExitCode.FINISHED)
 
 
-def _choice(place: Place) -> tuple[ModelChoice | None, str]:
+def _choice(place: Place) -> ModelChoice | None:
     try:
-        return choose(place.settings, keys_present()), ""
-    except UsageError as exc:
-        return None, str(exc)
+        return choose(place.settings, keys_present())
+    except UsageError:
+        return None  # that there is no model is one of the refusals
 
 
-def _refusal(place: Place) -> str:
+def _refusal(look: Callable[[], None]) -> str:
     try:
-        require_policy(place)
+        look()
     except UsageError as exc:
         return str(exc)
     return ""
@@ -95,7 +97,7 @@ def _parts(request: Request, planned: Plan, refusals: list[str], choice: ModelCh
         yield "Expected time and cost: unknown, this is the first run here."
     yield from choice.announcements if choice is not None else ()
     for refusal in refusals:
-        yield f"It would not start: {refusal}."
+        yield f"It would not start: {as_called(refusal.removesuffix('.'), request)}."
     if not refusals:
         yield f"To do it: {command(request, 'run', '--issue', str(planned.issue.ref.number))}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentos.cli.args import Request
-from agentos.cli.terminal import command, count, duration, moment, money, near, one_line
+from agentos.cli.terminal import as_called, command, count, duration, moment, money, near, one_line
 from agentos.domain.decision import Wait, answers_to
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Outcome
@@ -115,8 +115,8 @@ def report_parts(report: Report, *, rich: bool) -> "Iterator[str | RenderableTyp
 
 def _wait(report: Report, wait: Wait, *, rich: bool) -> "Iterator[str | RenderableType]":
     yield ""
-    yield f"{_HEADINGS[wait.kind]}: {one_line(wait.title)}"
-    summary = clean_text(wait.summary).strip()
+    yield f"{_HEADINGS[wait.kind]}: {one_line(as_called(wait.title, report.request))}"
+    summary = clean_text(as_called(wait.summary, report.request)).strip()
     if wait.subject:
         kind = "commit" if len(wait.subject) == 40 else "digest"
         yield f"{kind}  {wait.subject}"
@@ -126,7 +126,7 @@ def _wait(report: Report, wait: Wait, *, rich: bool) -> "Iterator[str | Renderab
         yield ""
         yield markdown(summary) if rich else summary.replace("<br>", ", ")
     if wait.needs:
-        yield f"What would let it go on: {one_line('; '.join(wait.needs))}."
+        yield f"What would let it go on: {one_line(as_called('; '.join(wait.needs), report.request))}."
     yield from _documents(report)
     yield ""
     yield "Answer with:"

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,8 +194,9 @@ def _announce(request: Request, place: Place) -> None:
 
     if request.quiet:
         return
-    for sentence in choose(place.settings, keys_present()).announcements:
-        tell(sentence)
+    with suppress(UsageError):  # without a model a run still says what it waits for, and a new one is refused later
+        for sentence in choose(place.settings, keys_present()).announcements:
+            tell(sentence)
 
 
 def _decision(request: Request, desk: Desk) -> Decision:

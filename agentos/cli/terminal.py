@@ -1,5 +1,6 @@
 """Words on a screen: text made harmless, numbers made short, consoles that never read markup out of what they print."""
 
+import re
 import shlex
 import sys
 from contextlib import suppress
@@ -91,6 +92,12 @@ def command(request: Request, word: str, *rest: str, repo: str = "") -> str:
     elif request.repo_given:
         words += ["--repo", shlex.quote(str(request.repo))]
     return " ".join(words)
+
+
+def as_called(text: str, request: Request) -> str:
+    """`text`, its commands (`agentos …`, between backticks) as the person would type them here."""
+    repo = f" --repo {shlex.quote(str(request.repo))}" if request.repo_given else ""
+    return re.sub(r"`agentos ([^`]+)`", lambda found: f"`{request.again} {found[1]}{repo}`", text)
 
 
 def tell(text: str = "") -> None:

@@ -26,6 +26,10 @@ class CallRef:
 class ChatModels(Protocol):
     """All models a run may use, by `provider:model`."""
 
+    def require(self, model: str) -> None:
+        """Raises UsageError where `model` cannot be asked here: an unknown provider, a missing package or key."""
+        ...
+
     def open(self, model: str, call: CallRef) -> "BaseChatModel":
         """A chat model for one conversation. Raises UsageError for an unknown provider or a missing key."""
         ...

@@ -90,8 +90,10 @@ class _Drive:
         try:
             await self._require_few_deaths()
             ctx = await self.desk.equip(self.run, self.fence)
-        except (OutsideError, UsageError, OSError) as exc:
-            return None if is_held else await self._stop(exc)
+        except FenceLost:
+            raise
+        except Exception as exc:  # noqa: BLE001 - as below
+            return None if is_held or await self._rests() else await self._stop(exc)
         try:
             if not is_held:
                 await self._work(ctx, build(open_saver(self.desk.store.db, self.fence)), first)
@@ -102,8 +104,16 @@ class _Drive:
         await self._show_at_last(ctx)
         return None
 
+    async def _rests(self) -> bool:
+        """Whether the run has nothing to do but to wait for a person, for which it needs no equipment."""
+        run, wait = await self.desk.store.runs.get(self.run.ref.id), await self.desk.store.runs.wait(self.run.ref.id)
+        asks = run.job in (JobState.WAITING, JobState.BLOCKED) and wait is not None and wait.id
+        return bool(asks) and not await self.desk.store.decisions.pending(run.ref.id)
+
     async def _stop(self, exc: Exception) -> None:
         """Effect: a run the world or the machine stopped is halted; by anything else, it fails with its traceback."""
+        if (await self.desk.store.runs.get(self.run.ref.id)).job is not JobState.RUNNING:
+            await self._go_on()  # it could not even begin to; what stops it is recorded under the run all the same
         refusal = refusal_of_machine(exc) if isinstance(exc, OSError) else exc
         if isinstance(refusal, OutsideError | UsageError):
             await self._halt(refusal)
@@ -250,8 +260,8 @@ class _Drive:
         wait = replace(load(Wait, asked.value), id=asked.id)
         blocked = wait.kind is WaitKind.BLOCKER
         job, kind = (JobState.BLOCKED, EventKind.RUN_BLOCKED) if blocked else (JobState.WAITING, EventKind.RUN_WAITING)
-        run = await self.desk.store.runs.get(self.run.ref.id)
-        if run.job is job:
+        run, told_of = await self.desk.store.runs.get(self.run.ref.id), await self.desk.store.runs.wait(self.run.ref.id)
+        if run.job is job and told_of is not None and told_of.id == wait.id:
             return
         if run.job is not JobState.RUNNING:
             await self._go_on()  # it was paused or parked where it waits now

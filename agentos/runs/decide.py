@@ -71,7 +71,7 @@ def _answer(run: Run, wait: Wait | None, decision: Decision, held: Decision | No
         words = ", ".join(wait.accepts)
         raise UsageError(f"run {run.ref} waits at “{wait.title}”, which takes {words}, not {kind}")
     if kind in (DecisionKind.FEEDBACK, DecisionKind.ANSWER) and not decision.text.strip():
-        raise UsageError(f"{kind} needs a text, for example: agentos {kind} {run.ref.issue.number} “…”")
+        raise UsageError(f'{kind} needs a text, for example: `agentos {kind} {run.ref.issue.number} "…"`')
     _require_subject(run, wait, decision.subject)
     return replace(decision, subject=wait.subject, wait_id=wait.id)
 
@@ -87,7 +87,7 @@ def _require_skippable(run: Run, wait: Wait, decision: Decision) -> None:
         )
     if not decision.text.strip():
         raise UsageError(
-            f"skip needs a reason, for example: agentos skip {run.ref.issue.number} {decision.stage} -- “…”"
+            f'skip needs a reason, for example: `agentos skip {run.ref.issue.number} {decision.stage} -- "…"`'
         )
 
 

@@ -32,7 +32,10 @@ class Desk:
 
 @dataclass(frozen=True)
 class Target:
-    """The repository a command is about: its folder, its repo-key and its issues."""
+    """The repository a command is about: its folder, its repo-key and its issues.
+
+    `require_means` raises UsageError where no run could begin there, for want of a key or of a box for its shell.
+    """
 
     folder: Path
     repo: str
@@ -40,6 +43,7 @@ class Target:
     profile: str = "cli"
     options: dict[str, object] = field(default_factory=dict)
     """What the command line set, by dotted key; kept with the run so that it goes on the same way later."""
+    require_means: Callable[[], None] = lambda: None
 
     def issue(self, number: int) -> IssueRef:
         """The issue of that number here."""

@@ -80,6 +80,7 @@ async def _require_its_brief(desk: Desk, live: Run, target: Target) -> None:
 
 
 async def _create(desk: Desk, target: Target, number: int) -> Run:
+    target.require_means()
     try:
         return await desk.store.runs.create(
             target.issue(number), target=str(target.folder), profile=target.profile, options=target.options

@@ -10,6 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
 from agentos.adapters.agent.native.agent import NativeAgent
+from agentos.adapters.model.scripted import ReplyTable, ScriptedModels
 from agentos.adapters.sandbox.process import ProcessSandbox
 from agentos.domain.error import FenceLost
 from agentos.ports.agent import AgentFinished, AgentLimits, AgentStatus
@@ -130,17 +131,12 @@ async def test_a_silent_model_ends_the_session_as_stalled(bench: Bench) -> None:
         async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
             await asyncio.Event().wait()
 
-    class Models:
+    class Models(ScriptedModels):
         def open(self, model: str, call: CallRef) -> BaseChatModel:
             return Silent()
 
-        def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-            return None
-
-        def leftovers(self, asked: object) -> tuple[str, ...]:
-            return ()
-
-    agent = NativeAgent(models=Models(), exchanges=bench.store.exchanges, sandbox=ProcessSandbox(), fence=bench.fence)
+    models = Models(source=ReplyTable({}, origin="silence"))
+    agent = NativeAgent(models=models, exchanges=bench.store.exchanges, sandbox=ProcessSandbox(), fence=bench.fence)
     task = replace(bench.task, limits=AgentLimits(idle_s=0.1))
     last = [event async for event in agent.run(task)][-1]
     assert isinstance(last, AgentFinished)

@@ -224,7 +224,7 @@ def _temporary_ref(number: int) -> str:
 
 def _hint(branch: str) -> str:
     issue = branch.removeprefix("agentos/").partition("-")[0]
-    return f"agentos retry {issue}" if issue.isdecimal() else "merge again"
+    return f"`agentos retry {issue}`" if issue.isdecimal() else "merge again"
 
 
 def _pull_request(record: PullRequestRecord) -> PullRequest:

@@ -43,14 +43,20 @@ class LangChainModels:
         self._environment = environment
         self._jitter = jitter
 
+    def require(self, model: str) -> None:
+        """Raises UsageError for an unknown provider, or where its package or key is missing."""
+        provider, _ = _split(model)
+        self._require_package(provider, model)
+        self._key(provider, model)
+
     def open(self, model: str, call: CallRef) -> "BaseChatModel":
-        """A chat model for one conversation. Raises UsageError for an unknown provider or a missing key."""
+        """A chat model for one conversation; raises as `require` does."""
         from langchain.chat_models import init_chat_model  # a second of imports; dry runs and status never pay it
 
         from agentos.adapters.model.retrying_model import RetryingChatModel
 
+        self.require(model)
         provider, name = _split(model)
-        self._require_package(provider, model)
         options: dict[str, Any] = {"api_key": self._key(provider, model)}
         if base_url := self._settings.base_url.get(provider):
             options["base_url"] = base_url

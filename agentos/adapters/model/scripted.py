@@ -38,6 +38,9 @@ class ScriptedModels:
             return cls(source=ReplyServer(str(script)))
         return cls(source=ReplyTable(read_script(Path(script), issue), origin=Path(script).name))
 
+    def require(self, model: str) -> None:
+        """Nothing: the script was read when this was made."""
+
     def open(self, model: str, call: CallRef) -> "BaseChatModel":
         """A chat model for one conversation, whatever follows `scripted:` in `model`."""
         from agentos.adapters.model.scripted_model import ScriptedChatModel  # imports langchain-core

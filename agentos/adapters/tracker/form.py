@@ -55,7 +55,7 @@ def new_ticket(folder: Path, title: str, clock: Clock | None = None) -> Path:
     """
     title = one_line(title)
     if not title:
-        raise UsageError('a ticket needs a title: agentos new "what should be different"')
+        raise UsageError('a ticket needs a title: `agentos new "what should be different"`')
     tickets = TicketFolder(folder)
     written = read_text(folder / TEMPLATE_NAME, limit_bytes=TICKET_LIMIT_BYTES)
     try:

@@ -134,7 +134,8 @@ class MemoryTracker:
     def _find(self, number: int) -> _Kept:
         if number not in self._kept:
             raise OutsideError(
-                f'there is no issue {number} in {self._repo}; make one with: agentos new "title"', kind=FailureKind.GONE
+                f'there is no issue {number} in {self._repo}; make one with: `agentos new "title"`',
+                kind=FailureKind.GONE,
             )
         return self._kept[number]
 

@@ -62,7 +62,7 @@ class TicketFolder:
             raise UsageError(f"ticket {number} exists twice in {self.folder}: {names}; give one of them another id")
         if not found:
             raise OutsideError(
-                f'there is no ticket {number} in {self.folder}; make one with: agentos new "title"',
+                f'there is no ticket {number} in {self.folder}; make one with: `agentos new "title"`',
                 kind=FailureKind.GONE,
             )
         return found[0]

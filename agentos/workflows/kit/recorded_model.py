@@ -60,6 +60,10 @@ class RecordedModels:
         self._exchanges = exchanges
         self._fence = fence
 
+    def require(self, model: str) -> None:
+        """Raises UsageError where `model` cannot be asked here."""
+        self._models.require(model)
+
     def open(self, model: str, call: CallRef) -> BaseChatModel:
         """A recorded chat model for one conversation; open one per conversation, its calls are counted."""
         inner = self._models.open(model, call)

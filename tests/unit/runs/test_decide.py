@@ -119,7 +119,7 @@ def test_only_a_document_can_be_skipped_and_only_where_it_waits(stage: Stage) ->
 
 def test_a_skip_needs_a_reason_and_a_question_that_can_be_answered() -> None:
     wait = replace(_wait(WaitKind.BLOCKER), stage=Stage.LLD)
-    with pytest.raises(UsageError, match=r"^skip needs a reason, for example: agentos skip 7 lld -- "):
+    with pytest.raises(UsageError, match=r"^skip needs a reason, for example: `agentos skip 7 lld -- "):
         bind(RUN, wait, _skip(Stage.LLD, text=" "))
     with pytest.raises(UsageError, match="cannot be skipped now"):
         bind(RUN, replace(wait, id=""), _skip(Stage.LLD))
@@ -149,7 +149,7 @@ def test_a_commit_named_where_none_was_shown_is_refused() -> None:
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_feedback_and_answers_need_words_and_the_others_do_not(text: str) -> None:
     for wait, kind in ((WaitKind.GATE, DecisionKind.FEEDBACK), (WaitKind.QUESTION, DecisionKind.ANSWER)):
-        with pytest.raises(UsageError, match=f"^{kind} needs a text, for example: agentos {kind} 7 "):
+        with pytest.raises(UsageError, match=f"^{kind} needs a text, for example: `agentos {kind} 7 "):
             bind(RUN, _wait(wait), _decision(kind, text=text))
     for wait, kind in ((WaitKind.GATE, DecisionKind.APPROVE), (WaitKind.BLOCKER, DecisionKind.RETRY)):
         assert bind(RUN, _wait(wait), _decision(kind, text=text)).wait_id == "interrupt-1"
