@@ -138,7 +138,12 @@ def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
     new.add_argument("text", metavar="TITLE", help="what should be done, in a few words")
     _common(new)
     demo = add("demo", "see the whole way on a small repository made for it")
-    demo.add_argument("--model", default="", help="provider:model, to use a real model instead of the script")
+    demo.add_argument(
+        "--model",
+        type=_model,
+        metavar="MODEL",
+        help="provider:model, to use a real model instead of the script",
+    )
     return parser, commands.choices
 
 
@@ -212,6 +217,13 @@ def _number(text: str) -> int:
     if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of an issue")
     return int(digits)
+
+
+def _model(text: str) -> str:
+    provider, colon, name = text.partition(":")
+    if not (provider and colon and name):
+        raise argparse.ArgumentTypeError(f"{text!r} should be provider:model, for example anthropic:claude-opus-5-5")
+    return text
 
 
 def _stage(text: str) -> Stage:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentos.bootstrap import start_repository
+from agentos.bootstrap import open_place, start_repository
 from agentos.cli.args import Request
 from agentos.cli.reports import Report
 from agentos.cli.run_commands import show, take_word, work_on
 from agentos.cli.terminal import SHORT, ask, asks_on_terminal, near, tell
 from agentos.config.data import data_folder
+from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Gate, Outcome
 from agentos.domain.status import WaitKind
 from agentos.runs.result import ExitCode
@@ -71,6 +72,11 @@ def demo(request: Request) -> int:
     """The exit code of the demo: 0 only where the change was really merged and verified."""
     stage = Stage(Path(tempfile.mkdtemp(prefix="agentos-demo-")), request.again, request.model)
     _set_up(stage)
+    try:
+        asyncio.run(_require_means(stage))
+    except UsageError:
+        shutil.rmtree(stage.folder)
+        raise
     _open(stage)
     report: Report | None = None
     try:
@@ -88,6 +94,11 @@ def _set_up(stage: Stage) -> None:
     _fill_in(source / "replies.yaml", stage.folder / "replies.yaml")
     stage.config.write_text(_yaml(stage.settings()), encoding="utf-8")
     asyncio.run(start_repository(stage.repo, name="Demo", email="demo@example.com"))
+
+
+async def _require_means(stage: Stage) -> None:
+    """Raises UsageError where a run would be refused, for want of a key above all."""
+    (await open_place(stage.repo, stage.settings())).target.require_means()
 
 
 def _fill_in(source: Path, target: Path) -> None:

@@ -120,18 +120,21 @@ class _Chooser:
 
 
 def _announcements(models: Mapping[tuple[Stage, str], str]) -> tuple[str, ...]:
-    said: dict[str, None] = {}
+    said: list[str] = []
     if any(model.startswith(f"{SCRIPTED}:") for model in models.values()):
-        said["Model replies come from a file; everything else is real."] = None
+        said.append("Model replies come from a file; everything else is real.")
+    own: dict[str, list[str]] = {}
     for stage, worker in ((Stage.LLD, DRAFTER), (Stage.SPEC, DRAFTER), (Stage.IMPL, IMPLEMENTER)):
         work, judge = models[stage, worker], models[stage, REVIEWER]
         if work.startswith(f"{SCRIPTED}:"):
             continue
         if work == judge:
-            said[f"{work} reviews its own work in {stage}: set another reviewer for a second opinion."] = None
+            own.setdefault(work, []).append(stage)
         elif work.partition(":")[0] == judge.partition(":")[0]:
-            said[f"{judge} reviews the work of {work}: no key of another provider was found."] = None
-    return tuple(said)
+            said.append(f"{judge} reviews the work of {work}: no key of another provider was found.")
+    for work, stages in own.items():
+        said.append(f"{work} reviews its own work in {', '.join(stages)}: set another reviewer for a second opinion.")
+    return tuple(dict.fromkeys(said))
 
 
 def _no_key() -> str:

@@ -26,7 +26,7 @@ def default_home() -> Path:
 def _model_name(text: str) -> str:
     provider, colon, model = text.strip().partition(":")
     if not (provider and colon and model) or any(sign.isspace() for sign in text.strip()):
-        raise ValueError("should be provider:model, for example anthropic:claude-opus-4-8")
+        raise ValueError("should be provider:model, for example anthropic:claude-opus-5-5")
     return plain_model(text.strip())
 
 

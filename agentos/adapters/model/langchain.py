@@ -114,5 +114,5 @@ class LangChainModels:
 def _split(model: str) -> tuple[str, str]:
     provider, colon, name = model.partition(":")
     if not (provider and colon and name):
-        raise UsageError(f"{model!r} is no model: write provider:model, for example anthropic:claude-opus-4-5")
+        raise UsageError(f"{model!r} is no model: write provider:model, for example anthropic:claude-opus-5-5")
     return provider, name

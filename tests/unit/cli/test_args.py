@@ -1,13 +1,14 @@
 """Every wrong word is told in one sentence, and nothing was done."""
 
 import shlex
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from agentos.cli.args import COMMANDS, EXAMPLES, parse
 from agentos.cli.main import main
-from agentos.cli.terminal import command
+from agentos.cli.terminal import as_called, command
 from agentos.domain.pipeline import Stage
 
 WRONG = [
@@ -36,6 +37,7 @@ WRONG = [
     ["diff", "--stat"],
     ["doctor", "1"],
     ["config", "budget"],
+    ["demo", "--model", "opus"],
 ]
 
 
@@ -57,6 +59,31 @@ def test_a_wrong_stage_is_answered_with_the_stages(capsys: pytest.CaptureFixture
 def test_hints_repeat_how_the_program_was_called(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--isue", "1"], prog="python tools/orchestrate.py", usual="run")
     assert "python tools/orchestrate.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("repo", "said"),
+    [
+        ([], "`python o.py show 7` says, `python o.py` lists"),
+        (["--repo", "a b"], "`python o.py show 7 --repo 'a b'` says"),
+    ],
+)
+def test_commands_in_a_message_are_the_ones_to_type_here(repo: list[str], said: str) -> None:
+    request = parse(["run", "--issue", "7", *repo], "python o.py")
+    assert as_called("`agentos show 7` says, `agentos` lists", request).startswith(said)
+
+
+def test_an_error_nobody_foresaw_is_a_sentence_that_names_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("agentos.cli.look_commands.status", lambda request: 1 // 0)
+    assert main(["status"]) == 1
+    said = capsys.readouterr().err
+    (kept,) = tmp_path.glob("agentos-fault-*.txt")
+    assert str(kept) in said
+    assert len(said.strip().splitlines()) == 1
+    assert "ZeroDivisionError" in kept.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -75,7 +75,9 @@ def test_a_model_that_reviews_itself_is_announced() -> None:
         "implementation": {"implementer": "local:one", "reviewer": "local:two"},
     }
     choice = choose(_settings(orchestrator={"stages": stages}), ())
-    assert sum("reviews its own work" in sentence for sentence in choice.announcements) == 2
+    assert [sentence for sentence in choice.announcements if "reviews its own work" in sentence] == [
+        "local:one reviews its own work in lld, spec: set another reviewer for a second opinion."
+    ]
 
 
 def test_every_role_of_every_stage_that_asks_has_a_model() -> None:
