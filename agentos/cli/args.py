@@ -115,7 +115,11 @@ def parse(argv: list[str], prog: str) -> Request:
 
 def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
     """All there is to type, as it is read and as the reference page tells it: the program's parser and each command's."""
-    parser = _Parser(prog=prog, description="Takes an issue to a merged, verified change.")
+    parser = _Parser(
+        prog=prog,
+        description="Takes an issue to a merged, verified change.",
+        epilog=f"`{prog} COMMAND --help` says more about each; begin with `{prog} {EXAMPLES['demo']}`.",
+    )
     parser.add_argument("--version", action="version", version=f"agentos {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 

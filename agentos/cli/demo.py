@@ -225,7 +225,7 @@ def _close(stage: Stage, report: Report) -> int:
 def _program() -> str:
     """How a person of this checkout calls the program."""
     return (
-        "python tools/orchestrate.py"
+        "python3 tools/orchestrate.py"
         if (data_folder("configs").parent / "tools" / "orchestrate.py").is_file()
         else "agentos"
     )

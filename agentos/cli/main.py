@@ -6,19 +6,20 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from agentos.cli.args import COMMANDS, Request, parse
+from agentos.cli.args import Request, parse
 from agentos.cli.terminal import as_called, tell
 from agentos.domain.error import AgentOSError, BugError, FenceLost, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.failure import FailureKind
 
 ALREADY_RUNNING, USAGE, FAILED, INTERRUPTED = 6, 2, 1, 130
+_OF_THE_PROGRAM = ("-h", "--help", "--version")
 _FOR_A_PERSON = (FailureKind.GONE, FailureKind.INVALID, FailureKind.DENIED)
 
 
 def main(argv: list[str] | None = None, prog: str = "agentos", usual: str = "") -> int:
-    """The exit code of the command in `argv`; `usual` is the command meant where none is named."""
+    """The exit code of the command in `argv`; `usual` is the command meant by options without one."""
     words = sys.argv[1:] if argv is None else argv
-    if usual and not (words and words[0] in COMMANDS):
+    if usual and words and words[0].startswith("-") and words[0] not in _OF_THE_PROGRAM:
         words = [usual, *words]
     request = Request("", prog)
     try:

@@ -2,6 +2,7 @@
 
 import shlex
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,26 @@ def test_a_wrong_stage_is_answered_with_the_stages(capsys: pytest.CaptureFixture
 def test_hints_repeat_how_the_program_was_called(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--isue", "1"], prog="python tools/orchestrate.py", usual="run")
     assert "python tools/orchestrate.py" in capsys.readouterr().err
+
+
+def test_options_alone_mean_the_usual_command_and_no_word_is_taken_for_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def command(name: str) -> Callable[[object], int]:
+        asked.append(name)
+        return lambda request: 0
+
+    monkeypatch.setattr("agentos.cli.main._command", command)
+    for words in (["--issue", "1"], ["approve", "1"], []):
+        assert main(words, prog="o.py", usual="run") == 0
+    assert asked == ["run", "approve", "status"]
+    assert main(["frob"], prog="o.py", usual="run") == 2
+    assert "'frob'" in capsys.readouterr().err
+    for word in ("--help", "--version"):
+        with pytest.raises(SystemExit, match="0"):
+            main([word], prog="o.py", usual="run")
 
 
 @pytest.mark.parametrize(
