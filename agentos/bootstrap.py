@@ -95,7 +95,12 @@ def require_policy(place: Place) -> None:
 
 
 def _require_means(settings: Settings) -> None:
-    """Raises UsageError where a run with `settings` could not even begin: see `Target`."""
+    """Raises UsageError where a run with `settings` could not end well: see `Target`."""
+    if all(command.name != "test" for command in settings.command_matrix()):
+        raise UsageError(
+            f"{WORKFLOW_FILE} names no test command, and without one nothing can prove a change: "
+            "add `test:` under `commands:` and commit it"
+        )
     models = _models(settings, None)
     for model in sorted(set(choose(settings, keys_present()).models.values())):
         models.require(model)

@@ -34,7 +34,7 @@ class Desk:
 class Target:
     """The repository a command is about: its folder, its repo-key and its issues.
 
-    `require_means` raises UsageError where no run could begin there, for want of a key or of a box for its shell.
+    `require_means` raises UsageError where no run could end well there, for want of a test command, a key or a box.
     """
 
     folder: Path

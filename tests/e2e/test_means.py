@@ -1,11 +1,13 @@
 """What a run needs and does not find: before it begins it is refused, later it waits for it and loses nothing."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from agentos.bootstrap import open_place
 from agentos.domain.error import UsageError
+from tests.crash.toy import make_target
 from tests.e2e.conftest import Desk
 
 pytestmark = pytest.mark.timeout(400)
@@ -41,6 +43,16 @@ async def test_a_repository_says_in_a_sentence_what_a_run_there_would_lack(
     with pytest.raises(UsageError) as refused:
         place.target.require_means()
     assert sentence in str(refused.value)
+
+
+async def test_a_repository_without_a_test_command_is_not_worked_in(tmp_path: Path) -> None:
+    target = make_target(tmp_path / "target")
+    (target / "WORKFLOW.md").write_text("---\ncommands:\n  lint: ruff check .\n---\n", "utf-8")
+    ann = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    subprocess.run(["git", *ann, "commit", "-qam", "no tests"], cwd=target, check=True)
+    place = await open_place(target, {"models.script": "replies.json"})
+    with pytest.raises(UsageError, match="names no test command"):
+        place.target.require_means()
 
 
 def test_no_run_begins_without_a_model(desk: Desk) -> None:
