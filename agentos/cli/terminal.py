@@ -125,11 +125,10 @@ def ask(question: str) -> str:
 
 def near(path: Path) -> str:
     """`path` as it is shortest to type from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        pass  # it lies elsewhere
+    here = Path.cwd()
+    if path.is_relative_to(here) and here != Path(here.anchor):
+        return str(path.relative_to(here))
     try:
         return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
+    except (ValueError, RuntimeError):  # it lies elsewhere, or this user has no home
         return str(path)

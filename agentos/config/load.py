@@ -67,7 +67,7 @@ def load(
     layers = (command_line, environment, policy, user)
     settings = _validated(_merged(layers), layers)
     held = _merged((command_line, environment, user))
-    operator = _validated({key: held[key] for key in JUDGED if key in held}, layers)
+    operator = _validated({key: held[key] for key in JUDGED if key in held} | {"home": settings.home}, layers)
     problems = violations(workflow.front, operator, settings)
     if problems:
         raise UsageError("\n".join(problems))
@@ -94,7 +94,10 @@ def _user_layer() -> _Layer:
     else:
         from platformdirs import user_config_dir  # not needed where the file is named
 
-        path = Path(user_config_dir("agentos", appauthor=False)) / "config.yaml"
+        try:
+            path = Path(user_config_dir("agentos", appauthor=False)) / "config.yaml"
+        except RuntimeError:  # a user without a home folder has no configuration in it
+            return _Layer("user config", {})
         if not path.is_file():
             return _Layer(f"user config {path}", {})
     try:

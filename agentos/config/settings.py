@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agentos.config.short_forms import plain_commands, plain_model, plain_models
 from agentos.domain.budget import Budget
 from agentos.domain.check import CheckCommand
+from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Gate, Stage, limit_of
 from agentos.ports.agent import AgentLimits
 
@@ -17,10 +18,13 @@ MergeAuthority: TypeAlias = Literal["none", "dossier", "on_approval", "auto"]
 
 
 def default_home() -> Path:
-    """The platform's folder for a user's data."""
+    """The platform's folder for a user's data. Raises UsageError for a user without any."""
     from platformdirs import user_data_dir  # only where nobody says where the data goes
 
-    return Path(user_data_dir("agentos", appauthor=False))
+    try:
+        return Path(user_data_dir("agentos", appauthor=False))
+    except RuntimeError as exc:
+        raise UsageError("this user has no home folder: let AGENTOS_HOME name a folder for AgentOS's data") from exc
 
 
 def _model_name(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from agentos.cli.args import COMMANDS, EXAMPLES, parse
 from agentos.cli.main import main
-from agentos.cli.terminal import as_called, command
+from agentos.cli.terminal import as_called, command, near
 from agentos.domain.pipeline import Stage
 
 WRONG = [
@@ -171,3 +171,9 @@ def test_a_hint_names_the_repository_that_was_named() -> None:
     request = parse(["status", "--repo", "my repo"], "agentos")
     assert request.repo == Path("my repo")
     assert command(request, "approve", "1") == "agentos approve 1 --repo 'my repo'"
+
+
+@pytest.mark.parametrize(("here", "told"), [("/a", "b/c"), ("/a/b/c", "."), ("/", "/a/b/c"), ("/x", "/a/b/c")])
+def test_a_path_is_told_as_it_is_shortest_to_type(here: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path(here))
+    assert near(Path("/a/b/c")) == told

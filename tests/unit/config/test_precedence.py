@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from agentos.config.load import Loaded, load
+from agentos.domain.error import UsageError
 
 KEYS: dict[str, st.SearchStrategy[Any]] = {
     "orchestrator.skip_existing_lld": st.booleans(),
@@ -162,3 +163,18 @@ def test_a_relative_path_in_a_file_is_relative_to_that_file(bare_world: Path) ->
         loaded = load(bare_world / "repo")
     assert loaded.settings.home == bare_world / "here" / "state"
     assert loaded.settings.models.script == str(bare_world / "here" / "replies.yaml")
+
+
+def test_a_user_without_a_home_folder_needs_to_name_one_and_nothing_else(
+    bare_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(UsageError, match="no home folder: let AGENTOS_HOME name"):
+        load(None)
+    monkeypatch.setenv("AGENTOS_HOME", str(bare_world / "data"))
+    assert load(None).settings.home == bare_world / "data"
