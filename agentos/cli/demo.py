@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,16 +210,17 @@ def _close(stage: Stage, report: Report) -> int:
         tell("and the other ticket, a bug, which goes without a design:")
         tell(f"  {stage.again} {run} {OTHER_ISSUE} --repo {stage.repo}")
     else:
-        for answer in report.answers():
-            tell(f"  {answer.replace('agentos', stage.again, 1)} --repo {stage.repo}")
+        by_hand = replace(report, request=replace(report.request, again=stage.again, repo_given=True))
+        for answer in by_hand.answers() or (by_hand.again(),):
+            tell(f"  {answer}")
     if merged and not report.leftovers:
         return int(ExitCode.FINISHED)
     tell()
     if merged:
         tell("The script was not used up, so something was left out of the run.")
-    else:
-        tell(f"The demo did not end with a merged change: its run is {report.result.run.job}.")
-    return int(ExitCode.FAILED)
+        return int(ExitCode.FAILED)
+    tell(f"The demo did not end with a merged change: its run is {report.result.run.job}.")
+    return int(report.exit_code or ExitCode.FAILED)
 
 
 def _program() -> str:
