@@ -111,11 +111,12 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One function to write or change."""
+    """One function to write or change: what it takes, what it gives and does, how it fails; "none" where it does not."""
 
     path: str
     signature: str
-    behaviour: str
+    inputs: str = ""
+    outputs: str = ""
     errors: str = ""
 
 

@@ -115,6 +115,7 @@ LLD = {
         {"path": "greet.py", "action": "Modify", "why": "the new function"},
         {"path": "tests/test_shout.py", "action": "Add", "why": "its test"},
     ],
+    "data_structures": "None.",
     "signatures": ["def shout(name: str) -> str"],
     "logic": "The greeting, in capitals.",
     "decisions": ["capitals by str.upper, not by a table"],
@@ -129,10 +130,18 @@ SPEC = {
     "overview": "Add shout to greet.py and test it.",
     "files": LLD["files"],
     "excerpts": [{"path": "greet.py", "text": "def greet(name: str) -> str:"}],
-    "functions": [{"path": "greet.py", "signature": "def shout(name: str) -> str:", "behaviour": "capitals"}],
+    "functions": [
+        {
+            "path": "greet.py",
+            "signature": "def shout(name: str) -> str:",
+            "inputs": "a name, as greet takes it",
+            "outputs": "the greeting in capitals",
+            "errors": "none",
+        }
+    ],
     "instructions": ["write the test", "write the function"],
     "tests": [{"scenario": "S-1", "test": PROOF}],
-    "checklist": ["the test fails before and passes after"],
+    "checklist": ["S-1: the test fails before and passes after"],
 }
 FOLLOW_UPS = {"follow_ups": [{"title": "Whisper, too", "body": "## Objective\nA whisper function."}]}
 

@@ -103,7 +103,8 @@ def test_skipped_documents_are_seen_with_who_wanted_it_so(desk: Desk) -> None:
 
 def test_a_spec_is_made_from_the_brief_where_no_design_is_wanted(desk: Desk) -> None:
     said = replies()
-    mapped = {**SPEC, "tests": [{"scenario": "AC-1", "test": SPEC["tests"][0]["test"]}]}  # type: ignore[index]
+    proof = {"scenario": "AC-1", "test": SPEC["tests"][0]["test"]}  # type: ignore[index]
+    mapped = {**SPEC, "tests": [proof], "checklist": ["AC-1 proved"]}
     said["spec", "drafter", 1] = [{"json": mapped}]
     desk.says(said)
     done = desk.agentos("--issue", "1", "--skip-lld", "--json")

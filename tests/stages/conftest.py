@@ -23,7 +23,7 @@ from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
 from agentos.domain.run import RunRef
 from agentos.domain.status import JobState
-from agentos.prompting.library import PromptLibrary
+from agentos.prompting.library import PromptLibrary, Rendered
 from agentos.store import Store
 from agentos.store.runs import Change
 from agentos.workflows.kit.board import STATUS_COMMENT
@@ -42,6 +42,22 @@ FILES = {
 }
 Answers: TypeAlias = Mapping[tuple[Stage, str, int], dict[str, Any]]
 """What models answer: (stage, role, round counted from 1) -> the reply as JSON."""
+
+
+class HeardPrompts(PromptLibrary):
+    """The prompts of AgentOS, remembering what they were given."""
+
+    def __init__(self) -> None:
+        super().__init__(data_folder("prompts"))
+        self._heard: list[tuple[str, dict[str, object]]] = []
+
+    def render(self, name: str, **inputs: object) -> Rendered:
+        self._heard.append((name, inputs))
+        return super().render(name, **inputs)
+
+    def given(self, name: str) -> list[dict[str, Any]]:
+        """What the prompt `name` was given, each time."""
+        return [inputs for heard, inputs in self._heard if heard == name]
 
 
 class Absent:
@@ -125,6 +141,10 @@ class Stand:
     def with_settings(self, **settings: Any) -> "Stand":
         """The same stand with other settings (`orchestrator={…}`, `budget={…}`)."""
         return replace(self, ctx=replace(self.ctx, settings=_settings(self.ctx.home, settings)))
+
+    def with_prompts(self, prompts: PromptLibrary) -> "Stand":
+        """The same stand with other prompts."""
+        return replace(self, ctx=replace(self.ctx, prompts=prompts))
 
     def git(self, *args: str) -> str:
         """What git says in the person's repository."""

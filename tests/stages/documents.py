@@ -1,5 +1,7 @@
 """Documents that stage tests hand over: one small change to the repository of `conftest.FILES`, in records."""
 
+from typing import Any
+
 from agentos.domain.document import (
     Criterion,
     FileAction,
@@ -47,3 +49,25 @@ LLD = Lld(
     risks=(),
     definition_of_done=("the tests pass",),
 )
+TEST = "tests/test_zero.py::test_division_by_zero_raises"
+SPEC_REPLY: dict[str, Any] = {
+    "overview": "Look at b first.",
+    "files": [
+        {"path": "calc/core.py", "action": "Modify", "why": "the check"},
+        {"path": "tests/test_zero.py", "action": "Add", "why": "the proof"},
+    ],
+    "excerpts": [{"path": "calc/core.py", "text": "    return a // b"}],
+    "functions": [
+        {
+            "path": "calc/core.py",
+            "signature": "def divide(a: int, b: int) -> int",
+            "inputs": "two numbers",
+            "outputs": "the whole part of a / b",
+            "errors": "ValueError where b is 0",
+        }
+    ],
+    "instructions": ["Raise ValueError before the division."],
+    "tests": [{"scenario": "S-1", "test": TEST}],
+    "checklist": ["S-1 and AC-1 are proved"],
+}
+"""What a drafter answers to the design above."""

@@ -14,7 +14,7 @@ from agentos.workflows.kit.state import RunState
 from agentos.workflows.orchestrator.graph import stage_graphs
 from tests.stages.conftest import Answers, Equip, Stand
 from tests.stages.documents import BRIEF as RECORD
-from tests.stages.documents import LLD
+from tests.stages.documents import LLD, SPEC_REPLY
 from tests.stages.whole import Whole
 
 BRIEF: dict[str, Any] = {
@@ -24,14 +24,6 @@ BRIEF: dict[str, Any] = {
     "complexity": 4,
     "risk": "low",
     "route_reason": "two files",
-}
-SPEC: dict[str, Any] = {
-    "overview": "Look at b first.",
-    "files": dump(LLD)["files"],
-    "excerpts": [{"path": "calc/core.py", "text": "    return a // b"}],
-    "instructions": ["write the check"],
-    "tests": [{"scenario": "S-1", "test": "tests/test_zero.py::test_zero"}],
-    "checklist": ["the test passes"],
 }
 APPROVE: dict[str, Any] = {"verdict": "approve"}
 GATES = {"gates": {"after_lld": True, "after_spec": True}}
@@ -45,7 +37,7 @@ def _answers(*briefs: dict[str, Any]) -> Answers:
     for n in (1, 2):
         answers[Stage.LLD, "drafter", n] = {**dump(LLD), "logic": f"Look at b first, {n}."}
         answers[Stage.LLD, "reviewer", n] = APPROVE
-        answers[Stage.SPEC, "drafter", n] = {**SPEC, "overview": f"Look at b first, {n}."}
+        answers[Stage.SPEC, "drafter", n] = {**SPEC_REPLY, "overview": f"Look at b first, {n}."}
         answers[Stage.SPEC, "reviewer", n] = APPROVE
     return answers
 

@@ -16,7 +16,8 @@ from agentos.workflows.lld.graph import build as build_lld
 from agentos.workflows.spec.graph import build as build_spec
 from tests.stages.conftest import Answers, Equip, Stand
 from tests.stages.documents import BRIEF, LLD
-from tests.stages.test_edited_issue import APPROVE, SPEC
+from tests.stages.documents import SPEC_REPLY as SPEC
+from tests.stages.test_edited_issue import APPROVE
 from tests.stages.test_lld import DRAFT
 
 EXISTING = {"skip_existing_lld": True, "skip_existing_spec": True}

@@ -14,7 +14,7 @@ from agentos.workflows.kit.pause import awaited
 from agentos.workflows.kit.records import dump, load_json
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.lld.graph import build
-from tests.stages.conftest import Answers, Equip, Stand
+from tests.stages.conftest import Answers, Equip, HeardPrompts, Stand
 from tests.stages.documents import BRIEF, LLD
 
 DRAFT = dump(LLD)
@@ -192,3 +192,35 @@ async def test_a_design_that_a_person_sent_back_does_not_count_as_approved(equip
     again = (await stand.next_run()).with_settings(orchestrator=SKIP)
     await again.run_stage(build(), await _start(again))
     assert len(await again.asked()) == 2
+
+
+async def test_a_file_outside_the_allowed_scope_goes_back_without_paying_the_reviewer(equip: Equip) -> None:
+    elsewhere = {**DRAFT, "files": [*DRAFT["files"], {"path": "README.md", "action": "Modify", "why": "tells of it"}]}
+    stand = await equip(answers=_rounds([elsewhere, DRAFT], {2: APPROVE}), scope={"paths": ["calc/**", "tests/**"]})
+    state = await stand.run_stage(build(), await _start(stand))
+    assert (state["verdict"], await _lld(stand, state)) == (Verdict.PASS, LLD)
+    assert await stand.asked() == [("drafter", 1), ("drafter", 2), ("reviewer", 2)]
+
+
+async def test_a_design_too_long_to_be_shown_whole_goes_back(equip: Equip) -> None:
+    long = {**DRAFT, "decisions": ["a word " * 280 + str(n) for n in range(25)]}
+    stand = await equip(answers=_rounds([long, DRAFT], {2: APPROVE}))
+    assert (await stand.run_stage(build(), await _start(stand)))["verdict"] == Verdict.PASS
+    assert await stand.asked() == [("drafter", 1), ("drafter", 2), ("reviewer", 2)]
+
+
+async def test_the_next_draft_is_told_what_code_found_and_what_the_reviewer_still_holds_against_it(
+    equip: Equip,
+) -> None:
+    flawed = {**DRAFT, "files": [{"path": "calc/cor.py", "action": "Modify", "why": "the check"}]}
+    answers = _rounds([_draft("Divide."), flawed, DRAFT], {1: _revise("forgets 0"), 3: APPROVE})
+    prompts = HeardPrompts()
+    stand = (await equip(answers=answers)).with_prompts(prompts)
+    state = await stand.run_stage(build(), await _start(stand))
+    assert state["verdict"] == Verdict.PASS
+    shown = prompts.given("lld/draft")
+    assert "Divide." in shown[1]["previous_draft"]
+    assert "forgets 0" in shown[1]["findings"]
+    assert "calc/cor.py" in shown[2]["previous_draft"]
+    assert "calc/cor.py: is to be modified but does not exist" in shown[2]["findings"]
+    assert "forgets 0" in shown[2]["findings"]

@@ -6,27 +6,16 @@ from typing import Any
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.decision import Wait
 from agentos.domain.document import Excerpt, Spec
+from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage, Verdict
 from agentos.workflows.kit.pause import awaited
 from agentos.workflows.kit.records import load_json
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.spec.graph import build
-from tests.stages.conftest import Answers, Equip, Stand
-from tests.stages.documents import BRIEF, LLD
+from tests.stages.conftest import FILES, Answers, Equip, HeardPrompts, Stand
+from tests.stages.documents import BRIEF, LLD, SPEC_REPLY, TEST
 
-TEST = "tests/test_zero.py::test_division_by_zero_raises"
-DRAFT: dict[str, Any] = {
-    "overview": "Look at b first.",
-    "files": [
-        {"path": "calc/core.py", "action": "Modify", "why": "the check"},
-        {"path": "tests/test_zero.py", "action": "Add", "why": "the proof"},
-    ],
-    "excerpts": [{"path": "calc/core.py", "text": "    return a // b"}],
-    "functions": [{"path": "calc/core.py", "signature": "def divide(a: int, b: int) -> int", "behaviour": "refuses 0"}],
-    "instructions": ["Raise ValueError before the division."],
-    "tests": [{"scenario": "S-1", "test": TEST}],
-    "checklist": ["S-1 proved"],
-}
+DRAFT = SPEC_REPLY
 APPROVE: dict[str, Any] = {"verdict": "approve"}
 
 
@@ -143,3 +132,30 @@ async def test_an_approved_spec_whose_excerpts_are_gone_from_the_base_is_drafted
     state = await again.run_stage(build(), await _start(again))
     assert Stage.SPEC not in state.get("skipped", {})
     assert (await _spec(again, state)).excerpts[0].text == "    return int(a / b)"
+
+
+async def test_what_code_cannot_check_is_said_and_handed_to_the_reviewer(equip: Equip) -> None:
+    script = {"path": "calc/run.sh", "action": "Add", "why": "a command for it"}
+    function = {**DRAFT["functions"][0], "path": "calc/run.sh", "signature": "divide() {"}
+    draft = {**DRAFT, "files": [*DRAFT["files"], script], "functions": [*DRAFT["functions"], function]}
+    prompts = HeardPrompts()
+    stand = (await equip(answers=_rounds([draft], {1: APPROVE}))).with_prompts(prompts)
+    assert (await stand.run_stage(build(), await _start(stand)))["verdict"] == Verdict.PASS
+    assert prompts.given("spec/review")[0]["unchecked"] == "- divide() { in calc/run.sh"
+    events = await stand.store.ledger.read(stand.ctx.run.id)
+    [note] = [event.data["text"] for event in events if event.kind is EventKind.NOTE]
+    assert note.startswith("not checked by code")
+    assert "calc/run.sh" in note
+
+
+async def test_a_large_file_that_is_to_be_changed_is_shown_from_its_beginning(equip: Equip) -> None:
+    core = FILES["calc/core.py"] + "".join(f"\n\ndef step_{n}() -> int:\n    return {n}\n" for n in range(3000))
+    prompts = HeardPrompts()
+    made = await equip(answers=_rounds([DRAFT], {1: APPROVE}), files={**FILES, "calc/core.py": core})
+    stand = made.with_prompts(prompts)
+    assert (await stand.run_stage(build(), await _start(stand)))["verdict"] == Verdict.PASS
+    shown = prompts.given("spec/draft")[0]["file_texts"]
+    assert "    return a // b" in shown
+    assert "cut here: the file goes on" in shown
+    assert "=== README.md" in shown
+    assert len(shown) < 62_000

@@ -24,6 +24,7 @@ from agentos.workflows.kit.markdown import (
     spec_markdown,
 )
 from agentos.workflows.kit.records import dump, load
+from agentos.workflows.kit.scope import scopes_of
 from agentos.workflows.kit.state import RunState, one_more, used, with_item
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked, findings_as_evidence, passed
@@ -100,8 +101,7 @@ async def commit(state: RunState, step: Step) -> RunState:
     shot = await snapshot(step.ctx.repo, tree.path, parent)
     brief = await brief_of(state, step)
     findings = tuple(Finding(Severity.BLOCKER, "worktree", problem) for problem in shot.problems)
-    for scope in (step.ctx.settings.scope.paths, brief.allowed_scope):
-        findings += rules.out_of_scope([change.path for change in shot.changes], scope)
+    findings += rules.out_of_scope([change.path for change in shot.changes], scopes_of(brief, step.ctx.settings))
     if not shot.changes and session.status is AgentStatus.NO_CHANGE:
         return {"outcome": Outcome.NO_CHANGE} if parent == state["base_sha"] else {"findings": []}
     if not shot.changes and parent == state["base_sha"]:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-import pathspec
-
 from agentos.domain.change import ChangeReport, evidence_from
 from agentos.domain.document import Evidence, Finding, Lld, Review, ReviewVerdict, Severity, Spec
 from agentos.domain.naming import text_digest
+from agentos.workflows.kit.scope import Scopes, outside
 
 STOPPING = frozenset({Severity.BLOCKER, Severity.MAJOR})
 
@@ -29,16 +28,11 @@ def findings_digest(findings: Iterable[Finding]) -> str:
     return text_digest(*sorted(f"{item.severity}|{item.where}|{item.problem}" for item in findings))
 
 
-def out_of_scope(paths: Iterable[str], allowed: Iterable[str]) -> tuple[Finding, ...]:
+def out_of_scope(paths: Iterable[str], scopes: Scopes) -> tuple[Finding, ...]:
     """A blocking finding for each path outside the allowed globs; no globs allow everything."""
-    globs = [glob for glob in allowed if glob.strip()]
-    if not globs:
-        return ()
-    spec = pathspec.GitIgnoreSpec.from_lines(globs)
     return tuple(
-        Finding(Severity.BLOCKER, path, "is outside the allowed scope", f"keep the change inside {', '.join(globs)}")
-        for path in sorted(paths)
-        if not spec.match_file(path)
+        Finding(Severity.BLOCKER, path, "is outside the allowed scope", f"keep the change inside {globs}")
+        for path, globs in outside(paths, scopes).items()
     )
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.decision import DecisionKind
-from agentos.domain.document import Finding, IssueBrief, Review
+from agentos.domain.document import Finding, IssueBrief, Review, Severity
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.board import say
@@ -20,6 +20,8 @@ from agentos.workflows.kit.step import Step
 Document = TypeVar("Document")
 REVIEWER = "reviewer"
 MOST_POSTED = 50_000
+MOST_CHARACTERS = 40_000
+"""Of a document: as much as every prompt that takes one shows, so that nobody ever judges or builds half of it."""
 _SENT_BACK = frozenset({DecisionKind.FEEDBACK, DecisionKind.REJECT})
 
 
@@ -56,11 +58,13 @@ class Drafting(Generic[Document]):
         return await step.document(self.record, digest) if digest else None
 
     async def last_findings(self, state: RunState, step: Step) -> str:
-        """What was found last and what its reviewer said before, as Markdown; empty where nothing was."""
-        found = findings_of(state)
+        """What was found last and what its reviewer said before, as Markdown; empty where nothing was.
+
+        A draft that code sends back was not seen by the reviewer: what they held against the one before still counts.
+        """
         digest = state.get("artifacts", {}).get(self._review)
-        if not found and digest:
-            found = (await step.document(Review, digest)).findings
+        said = (await step.document(Review, digest)).findings if digest else ()
+        found = tuple(dict.fromkeys((*findings_of(state), *said)))
         return findings_markdown(found) if found else ""
 
     async def keep_draft(self, state: RunState, step: Step, draft: Document) -> RunState:
@@ -71,6 +75,16 @@ class Drafting(Generic[Document]):
         artifacts = with_item(state.get("artifacts"), self.kind, ref.sha256)
         seen = state.get("seen", []) if used(state, loop.name) else []
         return {"artifacts": artifacts, "rounds": rounds, "seen": seen}
+
+    def too_long(self, document: Document) -> tuple[Finding, ...]:
+        """A finding where the document is longer than its readers are shown."""
+        length = len(self.render(document))
+        if length <= MOST_CHARACTERS:
+            return ()
+        problem = f"has {length} characters, of which readers are shown {MOST_CHARACTERS}"
+        return (
+            Finding(Severity.MAJOR, "the whole document", problem, "say it shorter; leave out what follows anyway"),
+        )
 
     def checked(self, state: RunState, step: Step, findings: tuple[Finding, ...]) -> RunState:
         """The state after the mechanical checks of the latest draft found `findings`."""

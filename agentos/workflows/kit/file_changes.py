@@ -1,7 +1,7 @@
 """Whether the files a document wants to change can be changed so at a commit (pure)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from agentos.domain.document import FileAction, FileChange, Finding, Severity
@@ -13,13 +13,26 @@ class Tree:
 
     files: frozenset[str]
     folders: frozenset[str]
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """File or folder in small letters -> as it is spelled."""
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> "Tree":
         """The tree with files at `paths`."""
         files = frozenset(paths)
         folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
-        return cls(files, frozenset(folders | {"."}))
+        spelled = {path.casefold(): path for path in sorted(files | folders)}
+        return cls(files, frozenset(folders | {"."}), spelled)
+
+    def twin(self, path: str) -> str:
+        """How the commit spells `path`, or the nearest folder of it, where that differs by case alone; else empty."""
+        plain = PurePosixPath(path.rstrip("/"))
+        for each in (plain, *plain.parents):
+            name = str(each)
+            known = self.spelled.get(name.casefold(), name)
+            if known != name and name not in self.files and name not in self.folders:
+                return known
+        return ""
 
 
 def is_folder(path: str) -> bool:
@@ -57,6 +70,9 @@ def _problem(change: FileChange, tree: Tree, named: set[str], folders: set[str])
         return None if path in tree.files else _missing(change, tree)
     if path.rstrip("/") in tree.files:
         return "is to be added but exists at the base commit", "Modify it, or choose another path"
+    twin = tree.twin(path)
+    if twin:
+        return f"differs from {twin} of the base commit by upper and lower case alone", f"spell it {twin}"
     if not is_folder(path) and path in tree.folders:
         return "is a folder at the base commit", "name a file in it"
     return _homeless(PurePosixPath(path), tree, folders)

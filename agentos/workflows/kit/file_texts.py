@@ -11,6 +11,8 @@ from agentos.workspace.contents import TreeEntry
 
 MOST_LISTED = 3_000
 MOST_CHARS, MOST_FILE_BYTES, MOST_FILES = 60_000, 40_000, 60
+MOST_WANTED_BYTES, LEAST_SHARE = 4_000_000, 4_000
+"""Of files that are to be changed: such a large one is shown from its beginning, as far as its share goes."""
 _REGULAR = ("100644", "100755")
 _TELLS_LITTLE = (".lock", ".min.js", ".svg", ".map", ".snap", ".csv", "-lock.json", ".ipynb")
 
@@ -25,28 +27,38 @@ class Shown:
 
 async def show_repository(state: RunState, step: Step, *, about: str, first: Iterable[str] = ()) -> Shown:
     """The repository at the base commit for a model that works on `about`; the files `first` come first."""
-    repo, base = step.ctx.repo, state["base_sha"]
+    repo, base, wanted = step.ctx.repo, state["base_sha"], tuple(dict.fromkeys(first))
     entries = await repo.list_paths(base)
     texts: list[str] = []
-    left = MOST_CHARS
-    for path in worth_reading(entries, about=about, first=tuple(first)):
+    left, share = MOST_CHARS, max(LEAST_SHARE, MOST_CHARS // max(1, len(wanted)))
+    for path in worth_reading(entries, about=about, first=wanted):
         raw = await repo.read_file(base, path)
         if raw is None or b"\0" in raw:
             continue
         text = f"=== {path}\n{clean_text(raw.decode('utf-8', 'replace'))}"
-        if len(text) <= left:
+        if path in wanted:
+            text = beginning(text, min(share, left))
+        if text and len(text) <= left:
             texts.append(text)
             left -= len(text)
     return Shown(listed([entry.path for entry in entries]), "\n".join(texts))
 
 
+def beginning(text: str, most: int) -> str:
+    """`text`, or as many whole lines of it as `most` characters hold, with a last line that says so; empty where that is
+    none."""
+    if len(text) <= most:
+        return text
+    note = f"\n(cut here: the file goes on; {len(text)} characters in all)"
+    kept = text[: max(0, most - len(note))].rpartition("\n")[0]
+    return kept + note if kept else ""
+
+
 def worth_reading(entries: Iterable[TreeEntry], *, about: str, first: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The paths to read, most important first: `first`, then files `about` names by path or name, then the nearest to
-    the top. Large, generated and special files are left out."""
+    the top. Large, generated and special files are left out, but for those of `first`: what is to be changed is shown."""
     regular = [
-        entry.path
-        for entry in entries
-        if entry.mode in _REGULAR and 0 < entry.size_bytes <= MOST_FILE_BYTES and not entry.path.endswith(_TELLS_LITTLE)
+        entry.path for entry in entries if entry.mode in _REGULAR and _tells(entry, is_wanted=entry.path in first)
     ]
 
     def rank(path: str) -> tuple[int, int, str]:
@@ -55,6 +67,11 @@ def worth_reading(entries: Iterable[TreeEntry], *, about: str, first: tuple[str,
         return tier, path.count("/"), path
 
     return tuple(sorted(regular, key=rank)[:MOST_FILES])
+
+
+def _tells(entry: TreeEntry, *, is_wanted: bool) -> bool:
+    most = MOST_WANTED_BYTES if is_wanted else MOST_FILE_BYTES
+    return 0 < entry.size_bytes <= most and (is_wanted or not entry.path.endswith(_TELLS_LITTLE))
 
 
 def listed(paths: list[str], *, most: int = MOST_LISTED) -> str:

@@ -26,8 +26,10 @@ LLD_TITLES = (
     "Open questions",
 )
 SPEC_TITLES = ("Overview", "Files, in order", "Current code", "Functions", "Instructions", "Tests", "Checklist")
-FUNCTION, ERRORS = "### `", "Errors: "
-"""How the lines begin that part the functions of a spec."""
+FUNCTION = "### `"
+TOLD = ("Inputs:", "Outputs:", "Errors:")
+"""How the lines begin that part the functions of a spec, and what is told of one."""
+_NOTHING = frozenset({"", "none", "none."})
 _TITLES = frozenset(title.casefold() for title in LLD_TITLES + SPEC_TITLES)
 _HEADING = re.compile(r"##\s+(.+?)\s*")
 
@@ -41,6 +43,11 @@ def bullets(items: Iterable[str], *, empty: str = "None.") -> str:
 def numbered(items: Iterable[str]) -> str:
     """One item a line, counted from 1."""
     return "\n".join(f"{n}. {item}" for n, item in enumerate(items, 1))
+
+
+def is_nothing(text: str) -> bool:
+    """Whether `text` is the written form of saying nothing."""
+    return text.strip().casefold() in _NOTHING
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -200,8 +207,9 @@ def spec_markdown(spec: Spec) -> str:
 
 
 def _function(item: FunctionSpec) -> str:
-    behaviour, errors = (shielded(text, FUNCTION, ERRORS.strip()) for text in (item.behaviour, item.errors))
-    return f"{FUNCTION}{item.path}`\n\n{fenced(item.signature)}\n\n{behaviour}\n\n{ERRORS}{errors or 'none'}"
+    told = zip(TOLD, (item.inputs, item.outputs, item.errors), strict=True)
+    parts = (f"{label} {shielded(text, FUNCTION, *TOLD)}" for label, text in told)
+    return "\n\n".join([f"{FUNCTION}{item.path}`", fenced(item.signature), *parts])
 
 
 def findings_markdown(findings: Iterable[Finding]) -> str:

@@ -16,9 +16,17 @@ from agentos.domain.document import (
     TestMapping,
 )
 from agentos.domain.naming import clean_text
-from agentos.workflows.kit.markdown import ERRORS, FUNCTION, cell_text, title_of, unshielded
+from agentos.workflows.kit.markdown import (
+    FUNCTION,
+    LLD_TITLES,
+    SPEC_TITLES,
+    TOLD,
+    cell_text,
+    is_nothing,
+    title_of,
+    unshielded,
+)
 
-_NOTHING = frozenset({"", "none", "none."})
 _ITEM = re.compile(r"(?:[-*+]|\d+[.)])\s+(.*)")
 _RULER = re.compile(r"[|\s:-]+")
 _FENCE = re.compile(r"`{3,}|~{3,}")
@@ -64,6 +72,12 @@ class _Sections:
     excerpts: list[Excerpt] = field(default_factory=list)
     functions: list[FunctionSpec] = field(default_factory=list)
 
+    def require(self, titles: tuple[str, ...]) -> None:
+        """Raises Unreadable where a section is not there; one that has nothing to say says "None."."""
+        missing = [title for title in titles if title.casefold() not in self.texts]
+        if missing:
+            raise Unreadable(f"it has no section “{missing[0]}”; write “None.” there where it has nothing to say")
+
     def text(self, title: str) -> str:
         """A section of prose."""
         return unshielded(self.texts.get(title, "")).strip()
@@ -72,7 +86,7 @@ class _Sections:
         """A section that is a list."""
         found: list[str] = []
         text = self.texts.get(title, "").strip()
-        for line in text.split("\n") if text.casefold() not in _NOTHING else ():
+        for line in text.split("\n") if not is_nothing(text) else ():
             item = _ITEM.fullmatch(line.strip())
             if item is not None:
                 found.append(item[1].strip())
@@ -85,7 +99,7 @@ class _Sections:
     def rows(self, title: str, width: int) -> list[list[str]]:
         """The cells of a section that is a table, its head left out."""
         lines = [line.strip() for line in self.texts.get(title, "").split("\n") if line.strip()]
-        if not lines or (len(lines) == 1 and lines[0].casefold() in _NOTHING):
+        if not lines or (len(lines) == 1 and is_nothing(lines[0])):
             return []
         if len(lines) < 2 or not lines[0].startswith("|") or not _RULER.fullmatch(lines[1]):
             raise Unreadable(f"“{title}” should be a table: a head, a line of dashes, and rows")
@@ -100,10 +114,10 @@ def read_lld(markdown: str) -> Lld:
     """The design in `markdown`. Raises Unreadable."""
     found = _sections(markdown)
     structures = found.text("data structures")
-    return Lld(
+    lld = Lld(
         context=found.text("context and goal"),
         files=_files(found, "files changed"),
-        data_structures="" if structures.casefold() in _NOTHING else structures,
+        data_structures="" if is_nothing(structures) else structures,
         signatures=tuple(_code(item) for item in found.items("signatures")),
         logic=found.text("logic"),
         decisions=found.items("decisions and alternatives"),
@@ -118,12 +132,14 @@ def read_lld(markdown: str) -> Lld:
         definition_of_done=found.items("definition of done"),
         open_questions=found.items("open questions"),
     )
+    found.require(LLD_TITLES[:-1])  # questions that are not there are not open
+    return lld
 
 
 def read_spec(markdown: str) -> Spec:
     """The implementation spec in `markdown`. Raises Unreadable."""
     found = _sections(markdown)
-    return Spec(
+    spec = Spec(
         overview=found.text("overview"),
         files=_files(found, "files, in order"),
         excerpts=tuple(found.excerpts),
@@ -132,6 +148,8 @@ def read_spec(markdown: str) -> Spec:
         tests=tuple(TestMapping(scenario, _code(test)) for scenario, test in found.rows("tests", 2)),
         checklist=found.items("checklist"),
     )
+    found.require(SPEC_TITLES)
+    return spec
 
 
 def _sections(markdown: str) -> _Sections:
@@ -172,7 +190,7 @@ def _code(text: str) -> str:
 
 def _excerpts(lines: _Lines) -> Iterator[Excerpt]:
     while (line := lines.skip_blank()) is not None:
-        if line.strip().casefold() in _NOTHING:
+        if is_nothing(line):
             lines.at += 1
             continue
         path = line.strip()
@@ -198,25 +216,24 @@ def _quoted(lines: _Lines, what: str) -> str:
 
 def _functions(lines: _Lines) -> Iterator[FunctionSpec]:
     while (line := lines.skip_blank()) is not None:
-        if line.strip().casefold() in _NOTHING:
+        if is_nothing(line):
             lines.at += 1
             continue
         if not (line.startswith(FUNCTION) and line.rstrip().endswith("`")):
             raise Unreadable(f"“functions” should open each one with {FUNCTION}path`, not: {line.strip()[:80]}")
         lines.at += 1
         signature = _quoted(lines, line)
-        behaviour, errors = _told(lines)
-        yield FunctionSpec(line.rstrip()[len(FUNCTION) : -1], signature, behaviour, errors)
+        yield FunctionSpec(line.rstrip()[len(FUNCTION) : -1], signature, *_told(lines))
 
 
-def _told(lines: _Lines) -> tuple[str, str]:
-    """What a function does, and its errors."""
-    marks, parts = (FUNCTION, ERRORS.strip()), (list[str](), list[str]())
+def _told(lines: _Lines) -> tuple[str, ...]:
+    """What a function takes, what it gives, how it fails."""
+    marks, parts = (FUNCTION, *TOLD), [list[str]() for _ in TOLD]
     place = 0
     while (line := lines.next) is not None and not line.startswith(FUNCTION):
         lines.at += 1
-        if place == 0 and line.startswith(marks[1]):
-            place, line = 1, line[len(marks[1]) :].lstrip()
+        label = next((n for n, mark in enumerate(TOLD) if line.startswith(mark)), None)
+        if label is not None:
+            place, line = label, line.removeprefix(TOLD[label]).lstrip()
         parts[place].append(line)
-    behaviour, errors = (unshielded("\n".join(part), *marks).strip() for part in parts)
-    return behaviour, "" if errors.casefold() in _NOTHING else errors
+    return tuple(unshielded("\n".join(part), *marks).strip() for part in parts)

@@ -11,6 +11,7 @@ from agentos.workflows.kit.file_texts import show_repository
 from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown
 from agentos.workflows.kit.reading import read_lld
 from agentos.workflows.kit.reviewing import ReviewReply
+from agentos.workflows.kit.scope import scopes_of
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
@@ -26,7 +27,7 @@ async def skip(state: RunState, step: Step) -> tuple[str, RunState] | None:
     brief = await brief_of(state, step)
 
     async def check(lld: Lld) -> tuple[Finding, ...]:
-        return check_lld(lld, brief, await _tree(state, step))
+        return await _findings(state, step, lld)
 
     sources = (said_by(brief),)
     options = (wanted.skip_existing_lld, wanted.skip_lld, "orchestrator.skip_lld")
@@ -57,8 +58,7 @@ async def draft(state: RunState, step: Step) -> RunState:
 async def check(state: RunState, step: Step) -> RunState:
     """What code holds against the draft; a flawed one goes back before a reviewer is paid."""
     lld = await step.document(Lld, state["artifacts"][ArtifactKind.LLD])
-    findings = check_lld(lld, await brief_of(state, step), await _tree(state, step))
-    return DESIGN.checked(state, step, findings)
+    return DESIGN.checked(state, step, await _findings(state, step, lld))
 
 
 async def review(state: RunState, step: Step) -> RunState:
@@ -95,5 +95,7 @@ async def publish(state: RunState, step: Step) -> RunState:
     return passed()
 
 
-async def _tree(state: RunState, step: Step) -> Tree:
-    return Tree.of(entry.path for entry in await step.ctx.repo.list_paths(state["base_sha"]))
+async def _findings(state: RunState, step: Step, lld: Lld) -> tuple[Finding, ...]:
+    brief = await brief_of(state, step)
+    tree = Tree.of(entry.path for entry in await step.ctx.repo.list_paths(state["base_sha"]))
+    return (*check_lld(lld, brief, tree, scopes_of(brief, step.ctx.settings)), *DESIGN.too_long(lld))

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, Field
 
 from agentos.domain.document import FileAction, FileChange, Lld, Requirement, Scenario
+from agentos.workflows.kit.markdown import is_nothing
 from agentos.workflows.kit.reply import Line, Lines, Reply, Text, few
 
 
@@ -39,19 +40,19 @@ Scenarios: TypeAlias = Annotated[list[ScenarioReply], AfterValidator(few)]
 
 
 class LldReply(Reply):
-    """The low-level design of the change; "None." where a section has nothing to say."""
+    """The low-level design of the change; an empty list or "None." where a section has nothing to say."""
 
     context: Text = Field(description="context and goal")
     files: Files
-    data_structures: Text = ""
-    signatures: Lines = Field(default_factory=list, description="functions and classes that are new or change")
+    data_structures: Text = Field(description="what is stored or passed around that is new or changes")
+    signatures: Lines = Field(description="functions and classes that are new or change, as they will be written")
     logic: Text = Field(description="how it works, step by step")
-    decisions: Lines = Field(default_factory=list, description="what was decided, against which alternative, why")
+    decisions: Lines = Field(description="what was decided, against which alternative, why")
     requirements: Requirements
     security: Text
     performance: Text
     scenarios: Scenarios
-    risks: Lines = Field(default_factory=list)
+    risks: Lines
     definition_of_done: Lines
     open_questions: Lines = Field(default_factory=list, description="empty: whatever can be decided is decided here")
 
@@ -60,7 +61,7 @@ class LldReply(Reply):
         return Lld(
             context=self.context,
             files=tuple(FileChange(item.path, item.action, item.why) for item in self.files),
-            data_structures=self.data_structures,
+            data_structures="" if is_nothing(self.data_structures) else self.data_structures,
             signatures=tuple(self.signatures),
             logic=self.logic,
             decisions=tuple(self.decisions),

@@ -2,6 +2,7 @@
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.document import Finding, Lld, Spec
+from agentos.domain.event import EventKind
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.drafting import REVIEWER, Drafting, brief_of
@@ -12,11 +13,12 @@ from agentos.workflows.kit.file_texts import Shown, show_repository
 from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown, spec_markdown
 from agentos.workflows.kit.reading import read_spec
 from agentos.workflows.kit.reviewing import ReviewReply
+from agentos.workflows.kit.scope import scopes_of
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
 from agentos.workflows.spec.reply import SpecReply
-from agentos.workflows.spec.rules import Grounds, check_spec, files_to_read
+from agentos.workflows.spec.rules import Grounds, check_spec, files_to_read, unchecked_signatures
 
 PLAN = Drafting(Stage.SPEC, ArtifactKind.SPEC, Spec, spec_markdown, "Implementation spec")
 
@@ -56,6 +58,10 @@ async def draft(state: RunState, step: Step) -> RunState:
 async def check(state: RunState, step: Step) -> RunState:
     """What code holds against the draft; a flawed one goes back before a reviewer is paid."""
     spec = await step.document(Spec, state["artifacts"][ArtifactKind.SPEC])
+    unchecked = unchecked_signatures(spec)
+    if unchecked:
+        text = f"not checked by code, for it reads signatures of Python alone: {'; '.join(unchecked)}"
+        await step.emit(EventKind.NOTE, text=text)
     return PLAN.checked(state, step, await _findings(state, step, spec))
 
 
@@ -74,6 +80,7 @@ async def review(state: RunState, step: Step) -> RunState:
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
         spec=spec_markdown(spec),
+        unchecked=bullets(unchecked_signatures(spec), empty=""),
         findings=await PLAN.last_findings(state, step),
         feedback=bullets(state.get("feedback", []), empty=""),
     )
@@ -122,5 +129,6 @@ async def _findings(state: RunState, step: Step, spec: Spec) -> tuple[Finding, .
         raw = await repo.read_file(base, path) if path in tree.files else None
         if raw is not None:
             contents[path] = clean_text(raw.decode("utf-8", "replace"))
-    grounds = Grounds(await brief_of(state, step), await _lld(state, step), tree, contents)
-    return check_spec(spec, grounds)
+    brief = await brief_of(state, step)
+    grounds = Grounds(brief, await _lld(state, step), tree, contents, scopes_of(brief, step.ctx.settings))
+    return (*check_spec(spec, grounds), *PLAN.too_long(spec))

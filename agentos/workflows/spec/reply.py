@@ -28,8 +28,9 @@ class FunctionReply(Reply):
 
     path: Line
     signature: Code = Field(description="as it will stand in the file, without its body")
-    behaviour: Text = Field(description="inputs, result, effects")
-    errors: Text = ""
+    inputs: Text = Field(description="every argument: which values it takes, what it does with empty and wrong ones")
+    outputs: Text = Field(description="the result and every effect")
+    errors: Text = Field(description="what it raises or reports, when, with which message; `none` where it cannot fail")
 
 
 class MappingReply(Reply):
@@ -50,11 +51,11 @@ class SpecReply(Reply):
 
     overview: Text
     files: Files = Field(description="in the order they are to be written")
-    excerpts: Excerpts = Field(default_factory=list, description="at least one of each file that is modified")
-    functions: Functions = Field(default_factory=list)
+    excerpts: Excerpts = Field(description="at least one of each file that is modified")
+    functions: Functions = Field(description="every function or class to write or change")
     instructions: Lines = Field(description="what to do, step by step")
     tests: Mappings = Field(description="every scenario has at least one test")
-    checklist: Lines = Field(description="what must be there when it is complete")
+    checklist: Lines = Field(description="what must be there when it is complete; every scenario is named by its id")
 
     def to_spec(self) -> Spec:
         """The spec as a record."""
@@ -63,7 +64,8 @@ class SpecReply(Reply):
             files=tuple(FileChange(item.path, item.action, item.why) for item in self.files),
             excerpts=tuple(Excerpt(item.path, item.text) for item in self.excerpts),
             functions=tuple(
-                FunctionSpec(item.path, item.signature, item.behaviour, item.errors) for item in self.functions
+                FunctionSpec(item.path, item.signature, item.inputs, item.outputs, item.errors)
+                for item in self.functions
             ),
             instructions=tuple(self.instructions),
             tests=tuple(TestMapping(item.scenario, item.test) for item in self.tests),

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agentos.domain.document import (
     Criterion,
@@ -19,6 +20,7 @@ from agentos.domain.document import (
 )
 from agentos.domain.pipeline import Route
 from agentos.workflows.kit.file_changes import Tree, file_findings
+from agentos.workflows.kit.records import dump
 from agentos.workflows.lld.reply import LldReply
 from agentos.workflows.lld.rules import check_lld
 
@@ -78,21 +80,32 @@ def test_a_sound_design_passes() -> None:
         ({"files": ()}, "files changed", "is empty"),
         ({"definition_of_done": ()}, "definition of done", "is empty"),
         ({"open_questions": ("Which code?",)}, "open questions", "is still open: Which code?"),
-        ({"requirements": (Requirement("REQ-1", "", ("AC-1",)),)}, "AC-2", "is served by no requirement"),
+        ({"requirements": (Requirement("REQ-1", "exits", ("AC-1",)),)}, "AC-2", "is served by no requirement"),
+        ({"requirements": (Requirement("REQ-1", " ", ("AC-1", "AC-2")),)}, "REQ-1", "says nothing"),
+        ({"scenarios": (Scenario("S-1", "", "exit 2", "REQ-1"),)}, "S-1", "lacks its input or its result"),
+        ({"scenarios": (Scenario("S-1", "calc 1 / 0", "", "REQ-1"),)}, "S-1", "lacks its input or its result"),
         (
-            {"requirements": (*SOUND.requirements, Requirement("REQ-2", "", ("AC-1",)))},
+            {"scenarios": (Scenario("S-1", "calc 1 / 0", "It works.", "REQ-1"),)},
+            "S-1",
+            "expects “It works.”, which any implementation meets",
+        ),
+        ({"logic": "The exit code is TBD."}, "logic", "leaves something to be decided"),
+        ({"decisions": ("the name is to be decided",)}, "decisions", "leaves something to be decided"),
+        ({"files": (*SOUND.files, FileChange("calc/b.py", ADD, "???"))}, "calc/b.py", "leaves something to be decided"),
+        (
+            {"requirements": (*SOUND.requirements, Requirement("REQ-2", "warns", ("AC-1",)))},
             "REQ-2",
             "is verified by no scenario",
         ),
         (
-            {"requirements": (Requirement("REQ-1", "", ("AC-1", "AC-2", "AC-9")),)},
+            {"requirements": (Requirement("REQ-1", "reports", ("AC-1", "AC-2", "AC-9")),)},
             "REQ-1",
             "is traced to AC-9, which the brief does not have",
         ),
         ({"requirements": (*SOUND.requirements,) * 2}, "REQ-1", "names 2 requirements"),
         ({"scenarios": (*SOUND.scenarios,) * 2}, "S-1", "names 2 scenarios"),
         (
-            {"scenarios": (*SOUND.scenarios, Scenario("S-2", "", "", "REQ-9"))},
+            {"scenarios": (*SOUND.scenarios, Scenario("S-2", "calc 2 / 0", "exit 2", "REQ-9"))},
             "S-2",
             "verifies REQ-9, which is no requirement",
         ),
@@ -103,9 +116,25 @@ def test_each_flaw_is_found_alone_and_named(change: dict[str, object], where: st
     assert _problems(dataclasses.replace(SOUND, **change)) == [(where, problem)]  # type: ignore[arg-type]
 
 
+def test_what_lies_outside_the_scope_of_policy_or_issue_is_found_before_anybody_reads_the_design() -> None:
+    scopes = (("calc/**", "tests/**"), ("calc/", "docs/"))
+    [finding] = check_lld(SOUND, BRIEF, TREE, scopes)
+    assert (finding.where, finding.problem) == ("tests/test_exit.py", "is outside the allowed scope")
+    assert "calc/, docs/" in finding.fix
+    assert check_lld(SOUND, BRIEF, TREE, ((), ("calc/**", "tests/**"))) == ()
+
+
+@pytest.mark.parametrize("field", ["data_structures", "signatures", "decisions", "risks", "security", "performance"])
+def test_a_reply_says_something_in_every_section_or_that_there_is_nothing(field: str) -> None:
+    whole = dump(SOUND)
+    assert LldReply.model_validate(whole).to_lld() == SOUND
+    with pytest.raises(ValidationError, match=field):
+        LldReply.model_validate({key: value for key, value in whole.items() if key != field})
+
+
 def test_a_requirement_that_serves_nothing_is_found() -> None:
     requirements = (*SOUND.requirements, Requirement("REQ-2", "nice to have", ()))
-    scenarios = (*SOUND.scenarios, Scenario("S-2", "", "", "REQ-2"))
+    scenarios = (*SOUND.scenarios, Scenario("S-2", "calc 1 / 1", "1", "REQ-2"))
     lld = dataclasses.replace(SOUND, requirements=requirements, scenarios=scenarios)
     assert _problems(lld) == [("REQ-2", "is traced to no acceptance criterion")]
 
@@ -133,6 +162,8 @@ def test_a_requirement_that_serves_nothing_is_found() -> None:
         (".git/hooks/pre-push", ADD, "is not a path inside the repository"),
         ("calc/.GIT/config", ADD, "is not a path inside the repository"),
         ("", ADD, "is not a path inside the repository"),
+        ("calc/Core.py", ADD, "differs from calc/core.py of the base commit by upper and lower case alone"),
+        ("Calc/new.py", ADD, "differs from calc of the base commit"),
     ],
 )
 def test_paths_are_held_against_the_base_commit(path: str, action: FileAction, problem: str) -> None:
@@ -172,9 +203,9 @@ def test_every_lost_trace_is_found(data: st.DataObject) -> None:
     """Criteria, requirements and scenarios linked at random: a finding exactly where a chain is broken."""
     ids = st.sampled_from(["AC-1", "AC-2"])
     required = data.draw(st.lists(st.lists(ids, max_size=2, unique=True), min_size=1, max_size=4))
-    requirements = tuple(Requirement(f"REQ-{n}", "", tuple(each)) for n, each in enumerate(required))
+    requirements = tuple(Requirement(f"REQ-{n}", "exits", tuple(each)) for n, each in enumerate(required))
     chosen = data.draw(st.lists(st.sampled_from([item.id for item in requirements]), min_size=1, max_size=5))
-    scenarios = tuple(Scenario(f"S-{n}", "", "", each) for n, each in enumerate(chosen))
+    scenarios = tuple(Scenario(f"S-{n}", "calc 1 / 0", "exit 2", each) for n, each in enumerate(chosen))
     found = check_lld(dataclasses.replace(SOUND, requirements=requirements, scenarios=scenarios), BRIEF, TREE)
     served = {criterion for item in requirements for criterion in item.criteria}
     broken = {item.id for item in requirements if not item.criteria or item.id not in set(chosen)}
@@ -187,7 +218,11 @@ def test_the_reply_becomes_a_design_with_its_text_cleaned() -> None:
         {
             "context": " It dies.\x00 ",
             "files": [{"path": " calc/core.py ", "action": "Modify", "why": "the check"}],
+            "data_structures": "None.",
+            "signatures": [],
             "logic": "Look first.",
+            "decisions": [],
+            "risks": [],
             "requirements": [{"id": "REQ-1", "text": "reports", "criteria": ["AC-1", ""]}],
             "security": "None.",
             "performance": "None.",
@@ -196,6 +231,7 @@ def test_the_reply_becomes_a_design_with_its_text_cleaned() -> None:
         }
     )
     lld = reply.to_lld()
+    assert lld.data_structures == ""
     assert lld.context == "It dies."
     assert lld.files == (FileChange("calc/core.py", MODIFY, "the check"),)
     assert lld.requirements[0].criteria == ("AC-1",)

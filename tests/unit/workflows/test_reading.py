@@ -26,7 +26,20 @@ from tests.stages.documents import LLD
 T = TypeVar("T")
 AWKWARD = (
     *(f"## {title}" for title in LLD_TITLES + SPEC_TITLES),
-    *("\\## Logic", "### `a.py`", "Errors: none", "Errors:x", "```", "````", "- item", "| a | b |", "| --- |", "# top"),
+    *(
+        "\\## Logic",
+        "### `a.py`",
+        "Errors: none",
+        "Errors:x",
+        "Inputs:",
+        "Outputs: a",
+        "```",
+        "````",
+        "- item",
+        "| a | b |",
+        "| --- |",
+        "# top",
+    ),
     *("a\\", "a\\|b", "<br>", "&lt;br>", "&amp;lt;br>", "`", "None.", "", "---", "  indented", "## logic  "),
 )
 LINE = st.one_of(st.sampled_from(AWKWARD), st.text(max_size=30)).map(lambda text: " ".join(clean_text(text).split()))
@@ -68,7 +81,7 @@ SPECS = st.builds(
     overview=TEXT,
     files=_some(FILES),
     excerpts=_some(st.builds(Excerpt, LINE, CODE)),
-    functions=_some(st.builds(FunctionSpec, LINE, CODE, TEXT, OPTIONAL)),
+    functions=_some(st.builds(FunctionSpec, LINE, CODE, TEXT, TEXT, TEXT)),
     instructions=_some(FILLED),
     tests=_some(st.builds(TestMapping, ID, LINE)),
     checklist=_some(FILLED),
@@ -101,6 +114,7 @@ def test_any_text_is_read_or_refused_and_breaks_nothing(text: str) -> None:
 
 
 def test_what_people_write_by_hand_is_read() -> None:
+    said = [title for title in LLD_TITLES[:-1] if title not in ("Files changed", "Logic", "Risks")]
     text = """\
 # Ours
 
@@ -114,7 +128,10 @@ def test_what_people_write_by_hand_is_read() -> None:
 |File|Action|Why|
 |:--|---|---|
 | a.py | modify | because |
+
+## Logic
 """
+    text += "".join(f"## {title}\nNone.\n" for title in said)
     lld = read_lld(text.replace("\n", "\r\n"))
     assert lld.risks == ("one risk that goes on", "another")
     assert lld.files == (FileChange("a.py", FileAction.MODIFY, "because"),)
@@ -130,6 +147,7 @@ def test_what_people_write_by_hand_is_read() -> None:
         ("## Files changed\n| a | b |\n|---|---|\n| a.py | Add |", "2 cells, not 3"),
         ("## Files changed\n| a | b | c |\n|---|---|---|\n| a.py | Move | x |", "'Move' of a.py"),
         ("## Risks\nnot a list", "should be a list"),
+        ("## Logic\nx", "no section “Context and goal”; write “None.”"),
     ],
 )
 def test_another_form_is_refused_in_a_sentence(text: str, sentence: str) -> None:
