@@ -218,12 +218,17 @@ async def _equip(store: Store, home: Path, run: Run, fence: "Fence") -> "RunCont
 
 
 async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tuple[Place, OwnedRepository]) -> "Ports":
+    from agentos.workflows.kit.budget import BudgetedModels, require
     from agentos.workflows.kit.context import Ports
     from agentos.workflows.kit.recorded_model import RecordedModels
 
     place, repo = where
-    settings, name = place.settings, safe_name(run.ref.issue.repo)
-    models, sandbox = _models(settings, run.ref.issue.number), _sandbox(settings)
+    settings, name, clock = place.settings, safe_name(run.ref.issue.repo), backend("clock", "system")()
+
+    async def allow() -> None:
+        await require(store, run.ref.id, settings.budget.ceilings(), clock)
+
+    models, sandbox = BudgetedModels(_models(settings, run.ref.issue.number), allow), _sandbox(settings)
     agent = backend("agent", settings.agent.kind)
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
@@ -240,7 +245,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
         sandbox=sandbox,
         deployer=deployer(home / "deployments", settings.deploy) if settings.deploy else deployer(home / "deployments"),
         notifier=backend("notifier", "log")(home / "notices.jsonl"),
-        clock=backend("clock", "system")(),
+        clock=clock,
     )
 
 

@@ -174,13 +174,21 @@ class DeploySettings(_Part):
     timeout_s: Seconds = 120.0
 
 
-class BudgetSettings(_Part):
-    """Ceilings of one run; None means no ceiling of that kind."""
+def _none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
-    usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    tokens: Annotated[int, Field(gt=0)] | None = None
-    calls: Annotated[int, Field(gt=0)] | None = None
-    wall_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+Amount: TypeAlias = Annotated[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_none)]
+Count: TypeAlias = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_none)]
+
+
+class BudgetSettings(_Part):
+    """Ceilings of one run; None (on a command line: `none`) means no ceiling of that kind. `wall_s`: its time at work."""
+
+    usd: Amount = None
+    tokens: Count = None
+    calls: Count = None
+    wall_s: Amount = None
 
     def ceilings(self) -> Budget:
         """The ceilings as the domain wants them."""

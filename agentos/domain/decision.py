@@ -41,7 +41,8 @@ class Wait:
 
     `subject`: the commit sha or digest an approval binds to. `accepts`: the decisions that make sense here.
     `title`: one line. `summary`: Markdown for people. `needs`: what would let it go on, for a blocker.
-    `id`: the interrupt that asks, so that an answer opens this wait and no other.
+    `id`: the interrupt that asks, so that an answer opens this wait and no other. `sets`: settings with which the run
+    goes on by itself, as `key=value`.
     """
 
     kind: WaitKind
@@ -56,6 +57,7 @@ class Wait:
     evidence: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     id: str = ""
+    sets: tuple[str, ...] = ()
 
 
 ACCEPTED_BY: dict[WaitKind, tuple[DecisionKind, ...]] = {
@@ -71,4 +73,6 @@ ACCEPTED_BY: dict[WaitKind, tuple[DecisionKind, ...]] = {
 def answers_to(wait: Wait, issue_number: int, *, program: str = "agentos") -> tuple[str, ...]:
     """The commands that answer `wait`, as people type them."""
     text = {DecisionKind.FEEDBACK: ' "…"', DecisionKind.ANSWER: ' "…"'}
-    return tuple(f"{program} {kind} {issue_number}{text.get(kind, '')}" for kind in wait.accepts)
+    sets = "".join(f" --set {each}" for each in wait.sets)
+    raising = (f"{program} run --issue {issue_number}{sets}",) if sets else ()
+    return raising + tuple(f"{program} {kind} {issue_number}{text.get(kind, '')}" for kind in wait.accepts)

@@ -9,6 +9,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt, StateSnapshot
 
+from agentos.domain.budget import BudgetSpent
 from agentos.domain.decision import Decision, DecisionKind, Wait
 from agentos.domain.error import FenceLost, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.event import EventKind
@@ -289,8 +290,7 @@ class _Drive:
             await self._move(change, EventKind.RUN_PARKED, str(len(parks)), due_at=due.isoformat(), why=str(exc))
             return
         stage = (await self.desk.store.runs.get(self.run.ref.id)).stage or Stage.TRIAGE
-        accepts = (DecisionKind.RETRY, DecisionKind.REJECT)
-        wait = Wait(WaitKind.BLOCKER, stage, str(exc), "", accepts, code=f"outside_{kind}", needs=("retry",))
+        wait = halted(exc, kind, stage)
         change = Change(job=JobState.BLOCKED, wait=wait, error=str(exc))
         await self._move(change, EventKind.RUN_BLOCKED, "halt", **dump(wait))
 
@@ -307,6 +307,16 @@ class _Drive:
         await show_board(step)
         await show_timeline(step)
         await keep_report(ctx)
+
+
+def halted(exc: OutsideError | UsageError, kind: FailureKind, stage: Stage) -> Wait:
+    """What a run waits for that the world, or one of its own ceilings, stopped: it goes on exactly where it stands."""
+    accepts = (DecisionKind.RETRY, DecisionKind.REJECT)
+    wait = Wait(WaitKind.BLOCKER, stage, str(exc), "", accepts, code=f"outside_{kind}", needs=("retry",))
+    if not isinstance(exc, BudgetSpent):
+        return wait
+    needs = ("a higher ceiling, with which it goes on where it stands; retry does where the configuration raises it",)
+    return replace(wait, code="budget", needs=needs, sets=(exc.ceiling.raised,))
 
 
 def _ends(decision: Decision) -> bool:

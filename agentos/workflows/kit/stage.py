@@ -1,23 +1,22 @@
 """The frame around every stage's subgraph: it enters, runs its steps as its rules say, and leaves with a verdict."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from agentos.domain.budget import Budget, reached
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage, Verdict
 from agentos.store.runs import Change
 from agentos.workflows.kit.board import show_board, show_timeline
+from agentos.workflows.kit.budget import require_budget
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.edits import notice_edit
 from agentos.workflows.kit.pause import awaited, wait_for_person
 from agentos.workflows.kit.state import RunState, with_item
 from agentos.workflows.kit.step import Step, StepFunction, as_node
-from agentos.workflows.kit.verdict import blocked, passed, with_error
+from agentos.workflows.kit.verdict import passed, with_error
 
 LEAVE = "leave"
 Router: TypeAlias = Callable[[RunState], str]
@@ -86,10 +85,7 @@ class StageGraph:
         if edit.get("verdict"):  # nothing was tried on a text nobody wants any more
             return {"current_stage": self.stage, **edit}
         update.update(edit)
-        over = await _budget_reached(step)
-        if over is not None:
-            needs = ("raise the ceiling in the configuration or on the command line",)
-            return {**update, **blocked(self.stage, "budget", over, needs=needs)}
+        await require_budget(step.ctx)
         skip = await self._skip(state, step) if self._skip is not None else None
         if skip is not None:
             reason, extra = skip
@@ -130,13 +126,3 @@ def _unless_decided(router: Router) -> Router:
         return LEAVE if state.get("verdict") or state.get("outcome") else router(state)
 
     return route
-
-
-async def _budget_reached(step: Step) -> str | None:
-    settings = step.ctx.settings.budget
-    budget = Budget(settings.usd, settings.tokens, settings.calls, settings.wall_s)
-    spend = await step.ctx.store.exchanges.spend(step.ctx.run.id)
-    started = (await step.ctx.store.runs.get(step.ctx.run.id)).started_at
-    now = step.ctx.ports.clock.now()
-    elapsed_s = (now - datetime.fromisoformat(started)).total_seconds() if started else 0.0
-    return reached(budget, spend, elapsed_s=elapsed_s)

@@ -91,12 +91,13 @@ def settled(state: RunState, decision: Decision) -> RunState:
 
 
 def _afresh(state: RunState, stage: Stage) -> RunState:
-    """The limits of `stage`, and of edits, as if nothing was tried yet: a person lets it go on."""
+    """The limits of `stage`, and of edits, as if nothing was tried yet: a person lets it go on. What was found last stays:
+    it is where the next round begins."""
     rounds = dict(state.get("rounds", {}))
     for prefix in (EDITS, *_LOOPS_OF.get(stage, (f"{stage}",))):
         rounds = reset_rounds({"rounds": rounds}, prefix)
     tries = with_item(state.get("stage_attempts"), stage, 0)
-    return {"rounds": rounds, "seen": [], "findings": [], "stage_attempts": tries}
+    return {"rounds": rounds, "seen": [], "stage_attempts": tries}
 
 
 def _passed_over(state: RunState, stage: Stage, why: str) -> RunState:

@@ -43,3 +43,8 @@ def test_only_words_that_carry_a_text_ask_for_one() -> None:
     wait = Wait(WaitKind.GATE, Stage.IMPL, "t", "s", tuple(DecisionKind))
     with_text = {command.split()[1] for command in answers_to(wait, 7) if command.endswith('"…"')}
     assert with_text == {"feedback", "answer"}
+
+
+def test_what_only_a_setting_lets_go_on_names_it_first() -> None:
+    wait = Wait(WaitKind.BLOCKER, Stage.IMPL, "t", "s", (DecisionKind.REJECT,), sets=("budget.usd=2.00",))
+    assert answers_to(wait, 7) == ("agentos run --issue 7 --set budget.usd=2.00", "agentos reject 7")
