@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from agentos.cli.terminal import SHORT, clean_line, count, moment, money, one_line
 from agentos.domain.budget import Spend
-from agentos.domain.change import ChangeReport
+from agentos.domain.change import ChangeReport, Undone
 from agentos.runs.account import Account, Redraft, shortened
 
 MOST_DIFF_LINES = 12
@@ -18,6 +18,7 @@ def account_lines(account: Account, *, full: bool) -> Iterator[str]:
         ("Findings", _findings(account)),
         ("Decisions", _decisions(account)),
         ("Change", _change(account.change)),
+        ("Undone rounds", map(_undone, account.undone)),
         ("Drafts", _drafts(account, full=full)),
         ("Cost", _cost(account)),
     ):
@@ -60,6 +61,11 @@ def _change(change: ChangeReport | None) -> Iterator[str]:
         yield f"{one_line(file.path)}  {lines}"
     if len(change.files) > MOST_FILES:
         yield f"… {len(change.files) - MOST_FILES} more"
+
+
+def _undone(round_: Undone) -> str:
+    losses = ", ".join(round_.lost)
+    return one_line(f"{round_.sha[:SHORT]} made it worse, so back to {round_.best_sha[:SHORT]}; it lost {losses}")
 
 
 def _drafts(account: Account, *, full: bool) -> Iterator[str]:

@@ -127,6 +127,14 @@ class ChangeDocument(_Part):
     files: list[FileDocument]
 
 
+class UndoneDocument(_Part):
+    """A round of work that made the measured checks worse: its commit, the one that stands instead, what it lost."""
+
+    sha: str
+    best_sha: str
+    lost: list[str]
+
+
 class ArtifactDocument(_Part):
     """One document; `path` is relative to the result's home."""
 
@@ -147,6 +155,7 @@ class ShowDocument(ResultDocument):
     cost_by_model: dict[str, CostDocument]
     redrafts: list[RedraftDocument]
     change: ChangeDocument | None
+    undone: list[UndoneDocument]
     artifacts: list[ArtifactDocument]
 
 

@@ -90,6 +90,11 @@ def _sent_back(data: Mapping[str, Any]) -> Said | None:
             return None
 
 
+def _undone(data: Mapping[str, Any]) -> Said:
+    sha, best, losses = str(data.get("sha"))[:SHORT], str(data.get("best_sha"))[:SHORT], data.get("lost") or []
+    return Said(one_line(f"{sha} made it worse: back to {best}; it lost {', '.join(map(str, losses))}"), Weight.TROUBLE)
+
+
 def _judged(data: Mapping[str, Any]) -> Said:
     verdict, findings = data.get("verdict"), data.get("findings")
     number = len(findings) if isinstance(findings, list) else int(findings or 0)
@@ -162,6 +167,7 @@ _WORDS: dict[EventKind, Callable[[Mapping[str, Any]], Said | None]] = {
     EventKind.MODEL_CALLED: _asked,
     EventKind.AGENT_ACTED: _acted,
     EventKind.REVIEW_JUDGED: _judged,
+    EventKind.ROUND_UNDONE: _undone,
     EventKind.EFFECT_DONE: lambda data: _effect(str(data.get("key", "")), data.get("result") or {}),
     EventKind.DECISION_TAKEN: _decision,
     EventKind.ISSUE_EDITED: lambda _: Said("the issue was edited: triage reads it again", Weight.MILESTONE),

@@ -11,6 +11,7 @@ from agentos.cli.documents import (
     FindingDocument,
     RedraftDocument,
     ShowDocument,
+    UndoneDocument,
     VisitDocument,
 )
 from agentos.cli.reports import Report
@@ -47,6 +48,7 @@ def show_document(report: Report, account: Account) -> ShowDocument:
             RedraftDocument(earlier=each.earlier, later=each.later, diff=list(each.diff)) for each in account.redrafts
         ],
         change=None if account.change is None else change_document(account.change),
+        undone=[UndoneDocument(sha=each.sha, best_sha=each.best_sha, lost=list(each.lost)) for each in account.undone],
         artifacts=[
             ArtifactDocument(kind=each.kind, sha256=each.sha256, size_bytes=each.size_bytes, path=each.path)
             for each in account.artifacts

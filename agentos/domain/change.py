@@ -36,6 +36,15 @@ class ChangeReport:
         return f"{len(self.files)} file{plural} changed, +{self.insertions} -{self.deletions}"
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A round that made the measured checks worse: its commit, the one work went on from instead, and what was lost."""
+
+    sha: str
+    best_sha: str
+    lost: tuple[str, ...]
+
+
 def problems_of(report: ChangeReport) -> tuple[Finding, ...]:
     """What keeps `report` from being a pass: regressions against the base, and criteria nothing proves."""
     broken = tuple(

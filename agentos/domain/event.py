@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     AGENT_ACTED = "agent_acted"
     CHECK_ENDED = "check_ended"
     REVIEW_JUDGED = "review_judged"
+    ROUND_UNDONE = "round_undone"
     EFFECT_DONE = "effect_done"
     DECISION_TAKEN = "decision_taken"
     ISSUE_EDITED = "issue_edited"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentos.domain.budget import Spend
-from agentos.domain.change import ChangeReport
+from agentos.domain.change import ChangeReport, Undone
 from agentos.domain.check import CheckResult, CriterionResult
 from agentos.domain.document import Deployment, Finding, Review, Risk
 
@@ -40,7 +40,7 @@ class ReviewPackage:
     """All that is known about a change when a person is asked about it. It says something about `sha` alone (I5).
 
     `reviewers`: the models that judged documents and change. `previous_sha`: the commit of the last package, empty for
-    the first. `remark`: what the agent said where a cycle made no new commit.
+    the first. `remark`: what the agent said where a cycle made no new commit. `undone`: rounds that made it worse.
     """
 
     issue_number: int
@@ -56,6 +56,7 @@ class ReviewPackage:
     spend: Spend
     previous_sha: str = ""
     remark: str = ""
+    undone: tuple[Undone, ...] = ()
 
     @property
     def sha(self) -> str:

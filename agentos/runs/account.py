@@ -10,7 +10,7 @@ from typing import Any
 
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
-from agentos.domain.change import ChangeReport
+from agentos.domain.change import ChangeReport, Undone
 from agentos.domain.document import Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
 from agentos.domain.event import Event, EventKind
 from agentos.domain.package import Fate, fates
@@ -19,7 +19,7 @@ from agentos.domain.run import Run
 from agentos.store import Store
 from agentos.store.decisions import DecisionRow
 from agentos.workflows.kit.markdown import brief_markdown, lld_markdown, spec_markdown
-from agentos.workflows.kit.records import load_json
+from agentos.workflows.kit.records import load, load_json
 from agentos.workflows.kit.timeline import Visit, visits
 
 OPEN = "open"
@@ -52,7 +52,8 @@ class Redraft:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All there is to tell about `run`. `change` is what was measured last; None while there is no commit."""
+    """All there is to tell about `run`. `change` is what was measured last of what stands; None while there is no commit.
+    `undone` are the rounds that made it worse."""
 
     run: Run
     events: tuple[Event, ...]
@@ -64,6 +65,7 @@ class Account:
     artifacts: tuple[ArtifactRef, ...]
     redrafts: tuple[Redraft, ...]
     change: ChangeReport | None
+    undone: tuple[Undone, ...] = ()
 
 
 async def account_of(store: Store, run: Run) -> Account:
@@ -81,6 +83,7 @@ async def account_of(store: Store, run: Run) -> Account:
         artifacts=tuple({ref.path: ref for ref in refs}.values()),
         redrafts=await _redrafts(store, refs),
         change=await measured_change(store, refs),
+        undone=tuple(load(Undone, event.data) for event in events if event.kind is EventKind.ROUND_UNDONE),
     )
 
 

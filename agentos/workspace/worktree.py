@@ -19,7 +19,7 @@ from agentos.domain.naming import safe_name
 from agentos.workspace.folders import TRASH, discard, empty_trash
 from agentos.workspace.git import TIMEOUT_S
 from agentos.workspace.repository import OwnedRepository
-from agentos.workspace.snapshot import Snapshot
+from agentos.workspace.snapshot import Snapshot, snapshot
 
 _NEW = ".new-"
 _DEBRIS_AGE_S = 2 * TIMEOUT_S
@@ -69,6 +69,13 @@ class Worktree:
         if now != sha:
             await self.repository.update_ref(self.ref, sha, now)
         await _put_fresh(self.repository, self.path, self.branch)
+
+    async def stands_at(self, sha: str) -> bool:
+        """Whether branch and files are at `sha`; a kill while restoring leaves the branch there and the files behind."""
+        if not self.path.is_dir() or await self.repository.resolve(self.ref) != sha:
+            return False
+        shot = await snapshot(self.repository, self.path, sha)
+        return not shot.changes and not shot.problems
 
     async def remove(self) -> None:
         """Effect: the files and git's record of the worktree are gone; the branch stays. Repeating is safe."""

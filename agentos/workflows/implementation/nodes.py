@@ -5,7 +5,7 @@ from datetime import datetime
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.budget import Spend
-from agentos.domain.change import problems_of
+from agentos.domain.change import ChangeReport, Undone, problems_of
 from agentos.domain.document import Evidence, Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
 from agentos.domain.event import EventKind
 from agentos.domain.naming import clean_text
@@ -25,7 +25,7 @@ from agentos.workflows.kit.markdown import (
 )
 from agentos.workflows.kit.records import dump, load
 from agentos.workflows.kit.scope import scopes_of
-from agentos.workflows.kit.state import RunState, one_more, used, with_item
+from agentos.workflows.kit.state import BEST, RunState, one_more, used, with_item, without
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked, findings_as_evidence, passed
 from agentos.workspace.snapshot import snapshot
@@ -122,10 +122,45 @@ async def test(state: RunState, step: Step) -> RunState:
     report = await change_report(state, step, brief, evidence)
     ref = await step.keep_record(ArtifactKind.CHECKS, report, name="change")
     findings = problems_of(report)
+    artifacts = with_item(state.get("artifacts"), "change", ref.sha256)
     return {
         "findings": [dump(item) for item in findings],
-        "artifacts": with_item(state.get("artifacts"), "change", ref.sha256),
+        "artifacts": artifacts if findings else with_item(artifacts, BEST, ref.sha256),
     }
+
+
+async def keep_best(state: RunState, step: Step) -> RunState:
+    """The worktree at the best measured commit of this loop: where the last round made it worse, at the one before, with
+    what is held against that and what was lost."""
+    known, change = state["artifacts"].get(BEST), state["artifacts"]["change"]
+    best = await step.document(ChangeReport, known) if known else None
+    now = await report_of(state, step)
+    if best is None or not rules.is_worse(now, best):
+        return {"artifacts": with_item(state["artifacts"], BEST, change)}
+    undone = Undone(now.head_sha, best.head_sha, rules.lost(best, now))
+    await step.keep_record(ArtifactKind.CHECKS, undone, name=f"undone-{undone.sha[:12]}")
+    await step.keep_record(ArtifactKind.CHECKS, best, name="change")  # again the newest there is to show
+    await step.emit(EventKind.ROUND_UNDONE, **dump(undone))
+    await _restore(state, step, undone)
+    findings = (*rules.held_against(best), rules.told_of(undone))
+    return {
+        "head_sha": best.head_sha,
+        "artifacts": with_item(state["artifacts"], "change", known),
+        "findings": [dump(item) for item in findings],
+    }
+
+
+async def _restore(state: RunState, step: Step, undone: Undone) -> None:
+    tree = await worktree_of(state, step)
+
+    async def find() -> Found | None:
+        return {"branch": tree.branch} if await tree.stands_at(undone.best_sha) else None
+
+    async def act() -> None:
+        await tree.restore(undone.best_sha)
+
+    version = f"{step.ctx.run.number}:{undone.best_sha} after {undone.sha}"
+    await step.once("worktree", find=find, act=act, version=version, consent=False)
 
 
 async def consider_tests(state: RunState, step: Step) -> RunState:
@@ -177,7 +212,8 @@ async def review(state: RunState, step: Step) -> RunState:
     judged = reply.to_review(diff=diff, subject=state["head_sha"], model=step.ctx.choice.of(Stage.IMPL, "reviewer"))
     await step.emit(EventKind.REVIEW_JUDGED, verdict=judged.verdict, findings=[dump(f) for f in judged.findings])
     ref = await step.keep_record(ArtifactKind.CHECKS, rules.with_review(report, judged), name="change")
-    update: RunState = {"artifacts": with_item(state.get("artifacts"), "change", ref.sha256)}
+    artifacts = with_item(with_item(state.get("artifacts"), "change", ref.sha256), BEST, ref.sha256)
+    update: RunState = {"artifacts": artifacts}
     return {**update, "rounds": one_more(state, f"judged.{step.stage}"), **_judgement(judged, step.stage)}
 
 
@@ -196,7 +232,8 @@ async def conclude(state: RunState, step: Step) -> RunState:
     in."""
     diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
     await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch")
-    return {**passed(), "good_sha": state["head_sha"], "feedback": []}
+    artifacts = without(state["artifacts"], BEST)
+    return {**passed(), "good_sha": state["head_sha"], "feedback": [], "artifacts": artifacts}
 
 
 async def worktree_of(state: RunState, step: Step) -> Worktree:

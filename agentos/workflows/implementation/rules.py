@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentos.domain.change import ChangeReport, evidence_from
+from agentos.domain.change import ChangeReport, Undone, evidence_from, problems_of
+from agentos.domain.check import CheckResult, TestOutcome
 from agentos.domain.document import Evidence, Finding, Lld, Review, ReviewVerdict, Severity, Spec
 from agentos.domain.naming import text_digest
 from agentos.workflows.kit.scope import Scopes, outside
 
 STOPPING = frozenset({Severity.BLOCKER, Severity.MAJOR})
+MOST_LOST = 10
 
 
 def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -62,3 +64,48 @@ def with_review(report: ChangeReport, review: Review) -> ChangeReport:
 def round_digest(findings: Iterable[Finding], tree: str) -> str:
     """Names one round by its findings and, where it counts, the files they were found in."""
     return text_digest(findings_digest(findings), tree)
+
+
+def lost(best: ChangeReport, now: ChangeReport) -> tuple[str, ...]:
+    """What passes at `best` and not at `now`: criteria, tests as `command: test`, commands that fail without a test to
+    blame. A test that is new and fails is no loss; one that is gone is, where its command fails."""
+    after = {check.name: check for check in now.checks}
+    criteria = sorted(_proved(best) - _proved(now))
+    return (*criteria, *(name for check in best.checks for name in _broken(check, after.get(check.name))))
+
+
+def is_worse(now: ChangeReport, best: ChangeReport) -> bool:
+    """Whether a round made the measured checks worse: fewer criteria are proved; or as many, and it lost more than it
+    won."""
+    proved, before = len(_proved(now)), len(_proved(best))
+    return proved < before or (proved == before and len(lost(best, now)) > len(lost(now, best)))
+
+
+def held_against(report: ChangeReport) -> tuple[Finding, ...]:
+    """All that keeps the change from passing: what was measured, and what its reviewer found."""
+    return problems_of(report) + (stopping(report.review.findings) if report.review is not None else ())
+
+
+def told_of(undone: Undone) -> Finding:
+    """What the next round is told of the one that was undone; it begins at the commit before it."""
+    losses = ", ".join(undone.lost[:MOST_LOST]) + (", …" if len(undone.lost) > MOST_LOST else "")
+    problem = f"commit {undone.sha[:12]} made it worse and was undone: it lost {losses}"
+    return Finding(Severity.NOTE, "last round", problem, "reach what is held against the change without that loss")
+
+
+def _proved(report: ChangeReport) -> frozenset[str]:
+    return frozenset(each.criterion for each in report.criteria if each.passed)
+
+
+def _broken(before: CheckResult, after: CheckResult | None) -> tuple[str, ...]:
+    if after is not None and after.passed:
+        return ()
+    outcomes = after.tests if after is not None else {}
+    tests = sorted(
+        test
+        for test, outcome in before.tests.items()
+        if outcome is TestOutcome.PASSED and outcomes.get(test, TestOutcome.FAILED) is TestOutcome.FAILED
+    )
+    blamed = TestOutcome.FAILED in outcomes.values()
+    alone = (before.name,) if before.passed and not blamed else ()
+    return (*alone, *(f"{before.name}: {test}" for test in tests))

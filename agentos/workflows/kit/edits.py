@@ -15,7 +15,7 @@ from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.markdown import brief_markdown, fenced
-from agentos.workflows.kit.state import RunState, one_more, used
+from agentos.workflows.kit.state import BEST, RunState, one_more, used
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import blocked
 
@@ -108,7 +108,7 @@ async def after_rereading(state: RunState, step: Step, brief: IssueBrief) -> Run
         return {**update, "return_to": edited["stage"]}
     # A design is the draft the next one starts from, but on the trivial way nobody would look at it again.
     stale = {ArtifactKind.LLD, ArtifactKind.SPEC} if brief.route is Route.TRIVIAL else set[ArtifactKind]()
-    kept = {kind: sha for kind, sha in state.get("artifacts", {}).items() if kind not in stale}
+    kept = {kind: sha for kind, sha in state.get("artifacts", {}).items() if kind not in {*stale, BEST}}
     # What a person was shown of the change answered to the former text, so they are shown it anew.
     cycle = state.get("cycle", 0) + (1 if ArtifactKind.PACKAGE in kept else 0)
     return {**update, "artifacts": kept, "approved_sha": "", "cycle": cycle}

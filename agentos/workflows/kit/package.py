@@ -1,6 +1,7 @@
 """The review package as people read it: whole, as the dossier, and in short where a run waits."""
 
 from agentos.domain.budget import Spend
+from agentos.domain.change import Undone
 from agentos.domain.document import Deployment
 from agentos.domain.package import JudgedFinding, ReviewPackage
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, table
@@ -33,6 +34,7 @@ def package_markdown(package: ReviewPackage, *, heading: str, what_now: tuple[st
 {_reviewers(package)}
 
 {findings_fate(package.findings)}
+{_undone(package.undone)}
 
 ## Where to try it
 {deployment_markdown(package.deployment)}
@@ -99,6 +101,17 @@ def cost(spend: Spend) -> str:
     usd = "unknown price" if spend.usd is None else f"${spend.usd:.2f}"
     plural = "" if spend.calls == 1 else "s"
     return f"{usd}, {spend.calls} model call{plural}, {spend.input_tokens + spend.output_tokens} tokens"
+
+
+def _undone(rounds: tuple[Undone, ...]) -> str:
+    """The rounds that are no part of the change, since they made it worse."""
+    if not rounds:
+        return ""
+    lines = (
+        f"`{each.sha[:SHORT]}` lost {', '.join(each.lost)}; work went on from `{each.best_sha[:SHORT]}`"
+        for each in rounds
+    )
+    return f"\n### Undone rounds\n{bullets(lines)}\n"
 
 
 def _lines(insertions: int | None, deletions: int | None) -> str:

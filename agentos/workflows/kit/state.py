@@ -6,6 +6,8 @@ steps of a run follow each other, so the last value is the value.
 
 from typing import Any, TypedDict
 
+BEST = "best"
+"""In `artifacts`: the report of the best commit of the loop of work at hand, which a worse round goes back to."""
 GRAPH_VERSION = 1
 """Raised whenever a node or key is renamed or removed; a run of another version is refused with a sentence."""
 
@@ -88,6 +90,11 @@ class RunState(TypedDict, total=False):
 def with_item(table: dict[str, Any] | None, key: str, value: object) -> dict[str, Any]:
     """A copy of `table` in which `key` is `value`; state values are never changed in place."""
     return {**(table or {}), key: value}
+
+
+def without(table: dict[str, Any] | None, key: str) -> dict[str, Any]:
+    """A copy of `table` in which `key` is not."""
+    return {name: value for name, value in (table or {}).items() if name != key}
 
 
 def used(state: RunState, loop: str) -> int:

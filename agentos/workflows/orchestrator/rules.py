@@ -7,7 +7,7 @@ from agentos.domain.pipeline import ROWS, Gate, Outcome, Route, Stage, Verdict, 
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.edits import EDITS, is_edit
 from agentos.workflows.kit.pause import decided
-from agentos.workflows.kit.state import RunState, reset_rounds, with_item
+from agentos.workflows.kit.state import BEST, RunState, reset_rounds, with_item, without
 
 ANNOUNCE, STOP, WIND_UP, FINISHED, DECOMPOSE = "announce", "stop_here", "wind_up", "finished", "decompose"
 _LOOPS_OF: dict[Stage, tuple[str, ...]] = {Stage.REVIEW: ("review.", "impl.")}
@@ -85,6 +85,7 @@ def settled(state: RunState, decision: Decision) -> RunState:
             update["answers"] = [*state.get("answers", []), decision.text]
         case DecisionKind.FEEDBACK:
             update["feedback"] = [*state.get("feedback", []), decision.text]
+            update["artifacts"] = without(state.get("artifacts"), BEST)  # it was the best by what was asked before
         case DecisionKind.RETRY | DecisionKind.HOLD | DecisionKind.RESUME:
             pass
     return {**update, **_afresh(state, stage)}

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from agentos.domain.artifact import ArtifactKind
-from agentos.domain.change import ChangeReport
+from agentos.domain.artifact import ArtifactKind, ArtifactRef
+from agentos.domain.change import ChangeReport, Undone
 from agentos.domain.document import Deployment, IssueBrief, Review
 from agentos.domain.error import BugError, OutsideError
 from agentos.domain.failure import FailureKind
@@ -166,7 +166,8 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
         raise BugError(f"the report is about {report.head_sha}, not about {state['good_sha']}, which is to be reviewed")
     former = state["artifacts"].get(ArtifactKind.PACKAGE)
     cycle = state.get("cycle", 0)
-    findings, reviewers = await _reviews(step)
+    refs = await step.ctx.store.artifacts.of_run(step.ctx.run.id)
+    findings, reviewers = await _reviews(step, refs)
     made = ReviewPackage(
         issue_number=step.ctx.issue.number,
         run_number=step.ctx.run.number,
@@ -182,14 +183,15 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
         previous_sha=rules.previous_sha(
             await step.document(ReviewPackage, former) if former else None, step.ctx.run.number, cycle
         ),
+        undone=tuple([await step.document(Undone, ref.sha256) for ref in refs if rules.is_undone(ref)]),
     )
     return replace(made, remark=await _last_words(state, step)) if made.repeats else made
 
 
-async def _reviews(step: Step) -> tuple[tuple[JudgedFinding, ...], tuple[str, ...]]:
+async def _reviews(step: Step, refs: tuple[ArtifactRef, ...]) -> tuple[tuple[JudgedFinding, ...], tuple[str, ...]]:
     """The findings on the documents and the change with their fate, and the models that judged."""
     subjects: dict[str, list[Review]] = {}
-    for ref in await step.ctx.store.artifacts.of_run(step.ctx.run.id):
+    for ref in refs:
         subject = rules.subject_of(ref)
         if subject == rules.CHANGE:
             review = (await step.document(ChangeReport, ref.sha256)).review

@@ -106,6 +106,11 @@ def subject_of(ref: ArtifactRef) -> str:
     return found["document"] if found else ""
 
 
+def is_undone(ref: ArtifactRef) -> bool:
+    """Whether the artifact tells of a round of work that was undone."""
+    return ref.kind is ArtifactKind.CHECKS and PurePosixPath(ref.path).name.startswith("undone-")
+
+
 def previous_sha(former: ReviewPackage | None, run_number: int, cycle: int) -> str:
     """The commit the person was shown last in this run; a package of this very cycle is being written again."""
     if former is None or former.run_number != run_number:

@@ -17,7 +17,7 @@ from agentos.cli.run_page import run_page
 from agentos.cli.show_document import show_document
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
-from agentos.domain.change import ChangeReport, TouchedFile
+from agentos.domain.change import ChangeReport, TouchedFile, Undone
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
 from agentos.domain.document import Finding, Severity
 from agentos.domain.event import Event, EventKind
@@ -71,6 +71,7 @@ def _account(text: str) -> Account:
         change=ChangeReport(
             "a" * 40, "b" * 40, text, (TouchedFile(text, 3, 1), TouchedFile("b", None, None)), 3, 1, (), (), ()
         ),
+        undone=(Undone("c" * 40, "d" * 40, (text, "AC-1")),),
     )
 
 
@@ -134,7 +135,7 @@ def test_the_page_allows_itself_its_own_style_and_nothing_else() -> None:
 def test_the_text_tells_each_part_and_moves_nothing_on_the_screen() -> None:
     said = list(account_lines(_account(HOSTILE), full=False))
     headings = [line for line in said if line and not line.startswith(" ")]
-    assert headings == ["Timeline", "Findings", "Decisions", "Change", "Drafts", "Cost"]
+    assert headings == ["Timeline", "Findings", "Decisions", "Change", "Undone rounds", "Drafts", "Cost"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", "\n".join(said))
 
 
@@ -146,6 +147,7 @@ def test_a_run_that_did_nothing_has_nothing_to_tell_but_its_empty_cost() -> None
         decisions=(),
         redrafts=(),
         change=None,
+        undone=(),
         cost_by_stage={},
         cost_by_model={},
     )

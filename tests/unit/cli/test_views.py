@@ -47,6 +47,8 @@ def _story() -> Story:
     story.tell(EventKind.STAGE_STARTED, Stage.IMPL, "enter", tries=1)
     story.tell(EventKind.CHECK_ENDED, Stage.IMPL, "workspace", sha=BASE, **check)
     story.tell(EventKind.CHECK_ENDED, Stage.IMPL, "test", sha=HEAD, **red)
+    undone = {"sha": HEAD, "best_sha": BASE, "lost": ["AC-1", "test: a"]}
+    story.tell(EventKind.ROUND_UNDONE, Stage.IMPL, "test", **undone)
     story.tell(EventKind.STEP_STARTED, Stage.IMPL, "test", node="consider_tests")
     story.tell(EventKind.EFFECT_DONE, Stage.IMPL, "test", key="status-comment", version="", result={"comment": "c"})
     story.tell(EventKind.EFFECT_DONE, Stage.PR, "publish", key="pr", version="", result={"url": "local-pr:1"})
@@ -69,6 +71,7 @@ def test_each_meaningful_event_is_one_line() -> None:
         "impl      begins",
         "impl      test at the base commit: 8 tests passed",
         "impl      test at bbbbbbbbbbbb: 2 of 13 tests failed",
+        "impl      bbbbbbbbbbbb made it worse: back to aaaaaaaaaaaa; it lost AC-1, test: a",
         "impl      not proved yet: back to the code with the findings",
         "pr        pull request local-pr:1",
     ]
@@ -87,7 +90,7 @@ def test_the_table_fits_80_columns_and_says_where_each_stage_stands() -> None:
         "· triage",
         "✔ lld        PASS                     round 2        4.0 s     $0.50",
         "· spec",
-        "▶ impl       test                                    5.0 s",
+        "▶ impl       test                                    6.0 s",
         "· pr",
         "· review",
         "· finalize",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
+from agentos.domain.change import Undone
 from agentos.domain.document import Deployment, Finding, Review, ReviewVerdict, Risk, Severity
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue, IssueRef
@@ -14,7 +15,7 @@ from agentos.domain.package import Fate, Place, ReviewPackage, fates
 from agentos.domain.run import RunRef
 from agentos.ports.forge import PullRequest
 from agentos.workflows.kit.blocks import defused, hidden_block
-from agentos.workflows.kit.package import cost
+from agentos.workflows.kit.package import cost, package_markdown
 from agentos.workflows.pr import rules
 from tests.stages.delivery import NOTE, report_of
 from tests.stages.documents import BRIEF
@@ -129,6 +130,13 @@ def test_a_cycle_that_changed_nothing_says_so() -> None:
     assert "It is fast already." in rules.invitation(repeated, "0")
     assert "No new commit" not in rules.invitation(PACKAGE, "0")
     assert HEAD[:12] in rules.notice(PACKAGE).title
+
+
+def test_the_package_tells_of_rounds_that_are_no_part_of_the_change() -> None:
+    assert "Undone rounds" not in package_markdown(PACKAGE, heading="Review", what_now=())
+    undone = replace(PACKAGE, undone=(Undone("c" * 40, "d" * 40, ("AC-1", "test: a")),))
+    text = package_markdown(undone, heading="Review", what_now=())
+    assert "`cccccccccccc` lost AC-1, test: a; work went on from `dddddddddddd`" in text
 
 
 def test_the_report_in_place_of_a_deployment_names_its_commit() -> None:
