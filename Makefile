@@ -48,10 +48,10 @@ check: setup  ## format, lint, types, import rules, fast tests: under a minute
 	@$(PYTHON) tools/check.py
 
 test: setup  ## every test but those that take minutes
-	@$(PYTEST) -m "not full"
+	@$(PYTEST) --suite test -m "not full"
 
-test-full: setup  ## every test
-	@$(PYTEST)
+test-full: setup  ## every test, properties with 20,000 examples
+	@$(PYTEST) --suite full
 
 bench: setup  ## what it costs: start-up, overhead, checkpoint bytes
 	@$(PYTHON) tools/bench.py

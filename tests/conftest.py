@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 if TYPE_CHECKING:
     from agentos.store import Store
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
 _KEYS_OF_THE_DEVELOPER = ("_API_KEY", "_TOKEN", "_SECRET")
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
-settings.register_profile("shared-machine", deadline=None)
-settings.register_profile("ci", parent=settings.get_profile("shared-machine"), derandomize=True)
+pytest_plugins = ["tests.figures"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("ci" if os.environ.get("CI") else "shared-machine")
+def pytest_configure() -> None:
     for name in list(os.environ):
         if name.endswith(_KEYS_OF_THE_DEVELOPER) or name.startswith(("AGENTOS_", "GIT_", "LANGSMITH_", "LANGCHAIN_")):
             del os.environ[name]

@@ -37,6 +37,8 @@ def _fast_tests() -> list[str]:
         "4",
         "--dist",
         "worksteal",
+        "--suite",
+        "check",
         "-m",
         "not slow and not full",
         *folders,

@@ -51,6 +51,8 @@ EXAMPLES: dict[str, str] = {
     "demo": "demo",
 }
 """What to type, for each command."""
+_MOST_DIGITS = 18
+"""The longest number of an issue: it fits into a column of the database."""
 COMMANDS = frozenset(EXAMPLES)
 
 
@@ -218,7 +220,7 @@ def _common(parser: Parser) -> None:
 
 def _number(text: str) -> int:
     digits = text.removeprefix("#")
-    if not digits.isascii() or not digits.isdigit() or int(digits) < 1:
+    if not digits.isascii() or not digits.isdigit() or len(digits) > _MOST_DIGITS or int(digits) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of an issue")
     return int(digits)
 

@@ -23,6 +23,7 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueDraft, IssueRef, Relation, Relations
 from agentos.domain.status import LABELS, Status
 from agentos.ports.tracker import Board
+from tests.figures import share
 
 KEY = EffectKey("status-comment")
 REF = IssueRef("repo", 1)
@@ -114,6 +115,7 @@ def our_lines_gone(text: str) -> list[str]:
 boards = st.builds(Board, st.sampled_from(Status), st.sampled_from([None, *LABELS]), st.booleans())
 
 
+@pytest.mark.examples("front matter")
 @given(ticket_texts(), st.lists(boards, min_size=1, max_size=3), st.sampled_from(Layout))
 @example(CLASSIC, [Board(Status.IN_REVIEW, "agentos:waiting", True), Board(Status.BACKLOG)], Layout.FLAT)
 def test_showing_changes_our_lines_only_and_reads_back(text: str, shown: list[Board], layout: Layout) -> None:
@@ -132,6 +134,7 @@ def test_showing_changes_our_lines_only_and_reads_back(text: str, shown: list[Bo
         file = changed
 
 
+@pytest.mark.examples("front matter")
 @given(ticket_texts(), st.text(max_size=40).filter(lambda text: "\n" not in text))
 @example("---\n---\n", "00")
 @example("---\ntitle:\n---\n", "true")
@@ -149,6 +152,7 @@ def test_any_title_written_is_read_back_by_any_reader(text: str, title: str) -> 
         assert str(YAML(typ="safe", pure=True).load(changed.yaml)["title"]) == title
 
 
+@pytest.mark.examples("front matter")
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 @example("---\n---\n")
 @example("---\n\n")
@@ -265,6 +269,8 @@ HEADINGS = [
 hostile = st.lists(st.one_of(st.sampled_from(HEADINGS), st.text(max_size=20)), max_size=8).map("\n".join)
 
 
+@pytest.mark.examples("comments")
+@share(1.5)
 @given(
     st.lists(st.tuples(hostile, hostile), min_size=1, max_size=3), st.sampled_from(["", "\r\n", "# Thread\n\nhello"])
 )
@@ -282,6 +288,8 @@ def test_no_body_ends_its_entry_or_begins_another(bodies: list[tuple[str, str]],
     assert [entry.id for entry in found[: len(before)]] == [entry.id for entry in before]
 
 
+@pytest.mark.examples("comments")
+@share(1.5)
 @given(st.lists(hostile, max_size=4), hostile)
 def test_a_thread_only_grows_and_ids_stay(parts: list[str], last: str) -> None:
     text = ""

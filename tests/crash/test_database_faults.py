@@ -50,6 +50,7 @@ def expect_nothing_happened(world: World, undisturbed: Undisturbed) -> None:
     assert undisturbed.asked - world.asked == Counter()
 
 
+@pytest.mark.figure("crash cells: database faults")
 @pytest.mark.parametrize("position", positions())
 def test_a_run_whose_sessions_end_there_goes_on(world: World, undisturbed: Undisturbed, position: int) -> None:
     nth = 1 + position * undisturbed.statements // POSITIONS
@@ -59,6 +60,7 @@ def test_a_run_whose_sessions_end_there_goes_on(world: World, undisturbed: Undis
     expect_nothing_happened(world, undisturbed)
 
 
+@pytest.mark.figure("crash cells: database faults")
 @pytest.mark.parametrize("point", restarts())
 def test_a_run_whose_server_restarts_there_goes_on(
     frail_world: World, frail_postgresql: Frail, undisturbed: Undisturbed, point: str

@@ -49,6 +49,7 @@ def test_an_undisturbed_run_passes_every_listed_point_and_no_other(world: World,
     assert passed == set(POINTS)
 
 
+@pytest.mark.figure("crash cells: kills")
 @pytest.mark.parametrize("point", cells())
 def test_a_run_killed_there_ends_as_if_nobody_had(world: World, undisturbed: Undisturbed, point: str) -> None:
     killed = world.drive(crash_at=point)

@@ -1,12 +1,18 @@
 """A target repository may tighten what belongs to the operator, and never loosen it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from agentos.config.authority import _AUTHORITY as AUTHORITY
 from agentos.config.load import load
+from agentos.config.settings import Settings
 from agentos.domain.error import UsageError
+from tests.figures import share
 from tests.unit.config.test_precedence import environment
 
 LOOSENINGS = [
@@ -95,3 +101,46 @@ def test_a_link_into_the_target_repository_is_seen_through(bare_world: Path) -> 
         environment({"AGENTOS_HOME": str(bare_world / "link")}),
     ):
         load(bare_world / "repo")
+
+
+_CEILINGS = st.fixed_dictionaries(
+    {}, optional={name: st.none() | st.integers(1, 9) for name in ("usd", "tokens", "calls")}
+)
+_JUDGED = st.fixed_dictionaries(
+    {},
+    optional={
+        "budget": _CEILINGS,
+        "trust": st.fixed_dictionaries({"people": st.lists(st.sampled_from(["ann", "ben", "mallory"]), max_size=3)}),
+        "merge_authority": st.sampled_from(AUTHORITY),
+        "commands": st.fixed_dictionaries(
+            {}, optional={name: st.fixed_dictionaries({"network": st.booleans()}) for name in ("setup", "test")}
+        ),
+    },
+)
+
+
+@pytest.mark.examples("config merge")
+@settings(share(2), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operator=_JUDGED, repository=_JUDGED)
+def test_whatever_both_write_the_operators_bounds_hold_or_it_is_refused(
+    bare_world: Path, operator: dict[str, Any], repository: dict[str, Any]
+) -> None:
+    config = bare_world / "user.yaml"
+    config.write_text(json.dumps(operator), "utf-8")
+    held = Settings.model_validate(operator)
+    with environment({"AGENTOS_CONFIG": str(config)}):
+        try:
+            together = load(bare_world / "repo", workflow_text=f"---\n{json.dumps(repository)}\n---\n").settings
+        except UsageError as exc:
+            refused = str(exc)
+            assert "WORKFLOW.md may" in refused
+            return
+    for name, ceiling in held.budget.model_dump().items():
+        wanted = getattr(together.budget, name)
+        assert ceiling is None or (wanted is not None and wanted <= ceiling)
+    assert set(together.trust.people) <= set(held.trust.people)
+    assert {name for name, command in together.commands.items() if command.network} <= {
+        name for name, command in held.commands.items() if command.network
+    }
+    looser = AUTHORITY.index(together.merge_authority) > AUTHORITY.index(held.merge_authority)
+    assert not looser or ("merge_authority" not in operator and together.merge_authority != "auto")

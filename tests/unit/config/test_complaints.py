@@ -11,6 +11,7 @@ from agentos.config.load import load
 from agentos.config.workflow import parse_workflow
 from agentos.config.yaml_text import read_mapping
 from agentos.domain.error import UsageError
+from tests.figures import share
 from tests.unit.config.test_precedence import environment
 
 WRONG = [
@@ -114,7 +115,8 @@ _YAMLISH = st.lists(
 ).map("".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@pytest.mark.examples("settings as YAML")
+@settings(share(3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=_YAMLISH)
 @example(text="---\n" + "[" * 5000)
 @example(text="---\n---\n")

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from agentos.config.load import Loaded, load
 from agentos.domain.error import UsageError
+from tests.figures import share
 
 KEYS: dict[str, st.SearchStrategy[Any]] = {
     "orchestrator.skip_existing_lld": st.booleans(),
@@ -77,7 +78,8 @@ def at(loaded: Loaded, key: str) -> Any:
     return value
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@pytest.mark.examples("config merge")
+@settings(share(1), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_values=_GIVEN)
 def test_the_highest_source_wins_and_is_named(bare_world: Path, given_values: dict[str, dict[str, Any]]) -> None:
     by_source: dict[str, dict[str, Any]] = {

@@ -102,6 +102,7 @@ def test_only_auto_merging_does_without_a_gate() -> None:
         _gates("cli", {"before_pr": False, "before_merge": False})
 
 
+@pytest.mark.examples("config merge")
 @given(
     st.sampled_from(["cli", "service"]),
     st.sampled_from(["none", "dossier", "on_approval"]),
@@ -185,6 +186,7 @@ def test_a_workflow_is_front_matter_and_body(text: str | None, front: dict[str, 
     assert bool(workflow.digest) == (text is not None)
 
 
+@pytest.mark.examples("front matter")
 @given(st.text())
 def test_a_text_without_front_matter_is_all_body(text: str) -> None:
     workflow = parse_workflow(f"x{text}")

@@ -6,10 +6,13 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentos.domain.naming import SLUG_LENGTH, branch_name, clean_text, repo_key, safe_name, slug, text_digest
+from tests.figures import share
+
+pytestmark = pytest.mark.examples("naming")
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)  # lone surrogates too
 ESCAPES = st.sampled_from(
@@ -23,6 +26,7 @@ HOSTILE = st.lists(ANYTHING | ESCAPES | BIDI | HIDDEN | st.sampled_from(["\r", "
 DIRECTED = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 
 
+@pytest.mark.examples("clean_text")
 @given(HOSTILE)
 @example("\x1b\x1b[m[31m")
 @example("\r\0\n")
@@ -31,6 +35,7 @@ def test_clean_text_cleans_once_and_for_all(text: str) -> None:
     assert clean_text(clean_text(text)) == clean_text(text)
 
 
+@pytest.mark.examples("clean_text")
 @given(HOSTILE)
 def test_clean_text_leaves_nothing_that_storage_terminals_or_eyes_trip_over(text: str) -> None:
     clean = clean_text(text)
@@ -40,6 +45,7 @@ def test_clean_text_leaves_nothing_that_storage_terminals_or_eyes_trip_over(text
     assert not re.search("[\u200b-\u200f\u061c\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]", clean)
 
 
+@pytest.mark.examples("clean_text")
 @given(st.text(st.characters(categories=["L", "Nd", "P", "Zs"], exclude_characters="\u115f\u1160"), max_size=60))
 def test_clean_text_leaves_plain_words_alone(text: str) -> None:
     assert clean_text(text) == text
@@ -93,7 +99,7 @@ def _is_valid_branch(name: str) -> bool:
     )
 
 
-@settings(max_examples=40)
+@share(0.4)
 @given(st.integers(1, 10**9), ANYTHING)
 @example(1, "..")
 @example(1, "release.lock")

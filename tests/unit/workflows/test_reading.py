@@ -23,6 +23,8 @@ from agentos.workflows.kit.markdown import LLD_TITLES, SPEC_TITLES, cell, cell_t
 from agentos.workflows.kit.reading import Unreadable, read_lld, read_spec
 from tests.stages.documents import LLD
 
+pytestmark = pytest.mark.examples("documents")
+
 T = TypeVar("T")
 AWKWARD = (
     *(f"## {title}" for title in LLD_TITLES + SPEC_TITLES),

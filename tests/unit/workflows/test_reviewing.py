@@ -97,7 +97,9 @@ def test_a_set_of_findings_has_one_digest(findings: tuple[Finding, ...], chance:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 30), _FINDINGS, _FINDINGS, st.sampled_from(ReviewVerdict)), min_size=50, max_size=50
+        st.tuples(st.integers(0, 30), _FINDINGS, _FINDINGS, st.sampled_from(ReviewVerdict)),
+        min_size=LOOP.most + 2,
+        max_size=LOOP.most + 2,
     )
 )
 def test_every_walk_through_the_loop_ends_within_its_bound(
