@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from tests.conftest import fresh_database, own_server
 from tests.crash.model_server import CountingModelServer
 from tests.crash.outside import picture
+from tests.crash.parts import Enter, Undisturbed, in_parts
 from tests.crash.toy import make_target, replies
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,7 @@ class World:
         mutant: bool = False,
         trace: Path | None = None,
         fault: dict[str, dict[str, Any]] | None = None,
+        most_waits: int | None = None,
     ) -> Ended:
         """How the run of issue 1 ended, driven by a process of its own. `fault`: see `database_faults`."""
         return self.zygote.drive(
@@ -106,6 +109,7 @@ class World:
             fault=fault,
             mutant=mutant,
             trace=str(trace) if trace else "",
+            most_waits=most_waits,
         )
 
     def agentos(self, *words: str) -> Called:
@@ -135,6 +139,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_target(tmp_path_factory.mktemp("template") / "target")
 
 
+@contextmanager
 def _world(folder: Path, template: Path, database_url: str, zygote: Zygote) -> Iterator[World]:
     target, home = folder / "target", folder / "home"
     shutil.copytree(template, target)
@@ -167,34 +172,33 @@ def frail_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frail
 @pytest.fixture
 def frail_world(template: Path, tmp_path: Path, frail_postgresql: Frail, zygote: Zygote) -> Iterator[World]:
     """A fresh world on that server."""
-    with fresh_database(frail_postgresql.url) as url:
-        yield from _world(tmp_path, template, url, zygote)
+    with fresh_database(frail_postgresql.url) as url, _world(tmp_path, template, url, zygote) as made:
+        yield made
 
 
 @pytest.fixture
 def world(template: Path, tmp_path: Path, database_url: str, zygote: Zygote) -> Iterator[World]:
     """A fresh world."""
-    yield from _world(tmp_path, template, database_url, zygote)
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """What a run that nobody killed leaves behind, and how often it asked for each reply."""
-
-    outside: dict[str, Any]
-    asked: Counter[str]
-    statements: int
+    with _world(tmp_path, template, database_url, zygote) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def undisturbed(
     template: Path, tmp_path_factory: pytest.TempPathFactory, zygote: Zygote, postgresql: str
-) -> Undisturbed:
-    """The picture every cell is compared with, made once a test process."""
+) -> Iterator[Undisturbed]:
+    """What every cell is compared with, made once a test process."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with fresh_database(postgresql) as url:
-        for world in _world(folder, template, url, zygote):
-            ended = world.drive()
-            assert ended.ended == "succeeded merged", ended.ended
-            return Undisturbed(world.picture(), Counter(world.asked), ended.statements)
-    raise AssertionError("no world was made")
+    with (
+        fresh_database(postgresql) as url,
+        _world(folder, template, url, zygote) as world,
+        in_parts(world, postgresql) as run,
+    ):
+        yield run
+
+
+@pytest.fixture
+def enter(undisturbed: Undisturbed) -> Iterator[Enter]:
+    """Gives the world as it was when a part of the undisturbed run began, to go on from there."""
+    with ExitStack() as open_worlds:
+        yield lambda part: open_worlds.enter_context(undisturbed.entered(part))

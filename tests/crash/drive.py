@@ -18,21 +18,24 @@ def chosen(wait: Wait, given: set[DecisionKind]) -> Decision:
     return Decision(DecisionKind.APPROVE, "ann", f"drive:{wait.id}")
 
 
-async def _drive(target: Path) -> str:
+async def _drive(target: Path, most_waits: int | None) -> str:
     place = await open_place(target)
     url = place.settings.database_url
     async with open_desk(place.settings.home, url.get_secret_value() if url else None) as desk:
-        run = await start(desk, place.target, 1)
-        while run.job is JobState.WAITING:
+        run, passed = await start(desk, place.target, 1), 0
+        while run.job is JobState.WAITING and passed != most_waits:
             wait = await desk.store.runs.wait(run.ref.id)
             assert wait is not None
             rows = await desk.store.decisions.of_run(run.ref.id)
             if all(row.decision.wait_id != wait.id for row in rows):
                 await decide(desk, run, chosen(wait, {row.decision.kind for row in rows}))
-            run = await advance(desk, run)
+            run, passed = await advance(desk, run), passed + 1
         return f"{run.job} {run.outcome or ''} {run.error}".strip()
 
 
-def drive(target: Path) -> str:
-    """How the run of issue 1 in `target` ended: `succeeded merged` where all went well. Settings: the environment."""
-    return asyncio.run(_drive(target))
+def drive(target: Path, most_waits: int | None = None) -> str:
+    """How the run of issue 1 in `target` ended: `succeeded merged` where all went well. Settings: the environment.
+
+    It stops at the wait behind the `most_waits` it decided: `waiting`.
+    """
+    return asyncio.run(_drive(target, most_waits))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.crash.conftest import Frail, Undisturbed, World
+from tests.crash.conftest import Frail, World
+from tests.crash.parts import DATABASE, Enter, Undisturbed
 from tests.crash.test_matrix import MERGED, POINTS, difference, in_sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -52,9 +53,10 @@ def expect_nothing_happened(world: World, undisturbed: Undisturbed) -> None:
 
 @pytest.mark.figure("crash cells: database faults")
 @pytest.mark.parametrize("position", positions())
-def test_a_run_whose_sessions_end_there_goes_on(world: World, undisturbed: Undisturbed, position: int) -> None:
-    nth = 1 + position * undisturbed.statements // POSITIONS
-    url, answered = world.environment["AGENTOS_DATABASE_URL"], position // POSITION_SAMPLE % 2 == 1
+def test_a_run_whose_sessions_end_there_goes_on(enter: Enter, undisturbed: Undisturbed, position: int) -> None:
+    part, nth = undisturbed.part_at(position / POSITIONS)
+    world = enter(part)
+    url, answered = world.environment[DATABASE], position // POSITION_SAMPLE % 2 == 1
     go_on(world, world.drive(fault={"statement": {"nth": nth, "url": url, "answered": answered}}).ended)
 
     expect_nothing_happened(world, undisturbed)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.crash.conftest import Undisturbed, World
+from tests.crash.conftest import World
+from tests.crash.parts import Enter, Undisturbed
 
 pytestmark = pytest.mark.slow
 
@@ -41,17 +42,22 @@ def difference(expected: Any, actual: Any, where: str = "") -> list[str]:
     return [] if expected == actual else [f"{where}: {json.dumps(expected)[:400]} became {json.dumps(actual)[:400]}"]
 
 
-def test_an_undisturbed_run_passes_every_listed_point_and_no_other(world: World, tmp_path: Path) -> None:
+def test_an_undisturbed_run_passes_every_listed_point_and_no_other(
+    world: World, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
     ended = world.drive(trace=tmp_path / "trace")
 
     assert ended.ended == MERGED
     passed = {line.partition("#")[0] for line in (tmp_path / "trace").read_text("utf-8").split()}
     assert passed == set(POINTS)
+    assert passed == {point for part in undisturbed.parts for point in part.points}
+    assert difference(undisturbed.outside, world.picture()) == [], "in one go or from wait to wait is the same"
 
 
 @pytest.mark.figure("crash cells: kills")
 @pytest.mark.parametrize("point", cells())
-def test_a_run_killed_there_ends_as_if_nobody_had(world: World, undisturbed: Undisturbed, point: str) -> None:
+def test_a_run_killed_there_ends_as_if_nobody_had(enter: Enter, undisturbed: Undisturbed, point: str) -> None:
+    world = enter(undisturbed.part_of(point))
     killed = world.drive(crash_at=point)
     resumed = world.drive()
 
@@ -68,8 +74,9 @@ def test_a_run_killed_there_ends_as_if_nobody_had(world: World, undisturbed: Und
 
 @pytest.mark.parametrize("point", ["effect:lld:answer_lost", "effect:follow-up:answer_lost"])
 def test_the_matrix_catches_an_order_that_acts_before_it_looks(
-    world: World, undisturbed: Undisturbed, point: str
+    enter: Enter, undisturbed: Undisturbed, point: str
 ) -> None:
+    world = enter(undisturbed.part_of(point))
     killed = world.drive(crash_at=point, mutant=True)
     world.drive(mutant=True)
 

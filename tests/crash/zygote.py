@@ -1,6 +1,6 @@
 """A process that has imported everything and forks a driver for each order: a cell then costs its run, not its imports.
 
-Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant"} ->
+Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "most_waits"} ->
 {"ended", "signal", "statements", "peak_bytes"}. With "words" it is the command line that is called in the target, its
 output goes to the files "out" and "err", and "ended" is its exit code.
 """
@@ -66,7 +66,7 @@ def _child(order: dict[str, Any], answer: int) -> None:
         _restarts[restart["at"]] = lambda: restart_server(Path(restart["home"]))
     crash.arm(order.get("crash_at", ""))
     try:
-        ended = str(_called(order)) if order.get("words") else drive(Path(order["target"]))
+        ended = str(_called(order)) if order.get("words") else drive(Path(order["target"]), order.get("most_waits"))
     except BaseException:  # noqa: BLE001 - whatever it was, the test shall see it
         ended = traceback.format_exc()
     os.write(answer, json.dumps({"ended": ended, "statements": statements()}).encode())
