@@ -56,9 +56,8 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     """
     root = root_of(folder)
     repository = Repository.at(root)
-    branch = await repository.default_branch()
-    head = await repository.ref(f"refs/heads/{branch}")
-    raw = await repository.contents().read_file(head, WORKFLOW_FILE) if head else None
+    _, head = await repository.default_head()
+    raw = await repository.contents().read_file(head, WORKFLOW_FILE)
     words = {key: value for key, value in (overrides or {}).items() if key != GIVEN_BRIEF}
     loaded = load(root, overrides=words, workflow_text=_text(raw))
     repo = await _repo_at(root)
