@@ -16,7 +16,7 @@ from agentos.domain.error import UsageError
 from agentos.domain.event import Event
 from agentos.domain.naming import repo_key, safe_name
 from agentos.domain.run import Run
-from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
+from agentos.runs.desk import GIVEN_BRIEF, NO_SETTINGS, Desk, Target
 from agentos.store import Store
 from agentos.store.database import open_database
 from agentos.store.ledger import unseen
@@ -58,7 +58,7 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     repository = Repository.at(root)
     _, head = await repository.default_head()
     raw = await repository.contents().read_file(head, WORKFLOW_FILE)
-    words = {key: value for key, value in (overrides or {}).items() if key != GIVEN_BRIEF}
+    words = {key: value for key, value in (overrides or {}).items() if key not in NO_SETTINGS}
     loaded = load(root, overrides=words, workflow_text=_text(raw))
     repo = await _repo_at(root)
     settings = loaded.settings

@@ -1,5 +1,6 @@
 """Starting, or going on with, the work on an issue."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentos.domain.error import OutsideError, UsageError
@@ -9,7 +10,7 @@ from agentos.domain.pipeline import Stage
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
 from agentos.runs.decide import told
-from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
+from agentos.runs.desk import ENTRY, GIVEN_BRIEF, Desk, Target
 from agentos.runs.relations import runs_around, stands_in_the_way
 from agentos.store.runs import LiveRunExists
 
@@ -42,7 +43,7 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
     """A new run of the issue that enters at `stage` with the artifacts of the one before (`--resume-from`)."""
     from agentos.runs.advance import advance
     from agentos.runs.former import former_values, supersede
-    from agentos.workflows.orchestrator.state import initial, resumed
+    from agentos.workflows.orchestrator.state import resumed
 
     await _require_startable(desk, target, number)
     last = await desk.store.runs.latest(target.issue(number))
@@ -50,16 +51,15 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
         held = await desk.store.decisions.hold(last.ref.id)
         if held is not None:
             raise UsageError(f"run {last.ref} is on hold ({told(held.decision)}): `agentos resume {number}` first")
-    started_at = desk.clock.now().isoformat()
-    first = initial(number, started_at=started_at)
+    entry: dict[str, object] = {}
     if stage is not Stage.TRIAGE:
         if last is None:
             raise UsageError(f"issue {number} has no earlier run, so there is nothing to resume {stage} from")
-        first = resumed(await former_values(desk, last), stage, started_at=started_at)
+        entry[ENTRY] = resumed(await former_values(desk, last), stage, started_at=desk.clock.now().isoformat())
     if last is not None:
         await supersede(desk, last)
-    run = await _create(desk, target, number)
-    return await advance(desk, run, first=first, control=control)
+    run = await _create(desk, replace(target, options={**target.options, **entry}), number)
+    return await advance(desk, run, control=control)
 
 
 async def _issue(target: Target, number: int) -> Issue:
