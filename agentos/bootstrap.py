@@ -25,6 +25,7 @@ from agentos.workspace.target import Target as Repository
 
 if TYPE_CHECKING:
     from agentos.ports.chat_model import ChatModels
+    from agentos.ports.forge import Forge
     from agentos.ports.sandbox import Sandbox
     from agentos.runs.result import OrchestrationResult
     from agentos.store.fence import Fence
@@ -222,7 +223,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     from agentos.workflows.kit.recorded_model import RecordedModels
 
     place, repo = where
-    settings, name, clock = place.settings, safe_name(run.ref.issue.repo), backend("clock", "system")()
+    settings, clock = place.settings, backend("clock", "system")()
 
     async def allow() -> None:
         await require(store, run.ref.id, settings.budget.ceilings(), clock)
@@ -232,7 +233,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
-        forge=backend("forge", settings.forge.kind)(repo, place.target.folder, home / "forge" / name),
+        forge=_forge(place, repo, home),
         # The agent asks again after a kill and relies on being given the same replies.
         agent=agent(
             models=RecordedModels(models, store.exchanges, fence),
@@ -246,6 +247,20 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
         notifier=backend("notifier", "log")(home / "notices.jsonl"),
         clock=clock,
     )
+
+
+def _forge(place: Place, repo: OwnedRepository, home: Path) -> "Forge":
+    forge: Forge = backend("forge", place.settings.forge.kind)(
+        repo, place.target.folder, home / "forge" / safe_name(place.target.repo)
+    )
+    return forge
+
+
+async def open_outside(place: Place) -> "tuple[OwnedRepository, Forge]":
+    """Where the work on a repository's issues lies outside the database: our copy of it, and its pull requests."""
+    home = place.settings.home
+    repo = await OwnedRepository.open(home, place.target.folder, place.target.repo)
+    return repo, _forge(place, repo, home)
 
 
 def _models(settings: Settings, issue_number: int | None) -> "ChatModels":
