@@ -16,7 +16,8 @@ from agentos.domain.error import UsageError
 from agentos.domain.event import Event
 from agentos.domain.naming import repo_key, safe_name
 from agentos.domain.run import Run
-from agentos.runs.desk import GIVEN_BRIEF, NO_SETTINGS, Desk, Target
+from agentos.ports.sandbox import ANYWHERE
+from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
 from agentos.store import Store
 from agentos.store.database import open_database
 from agentos.store.ledger import unseen
@@ -24,8 +25,8 @@ from agentos.workspace.repository import OwnedRepository
 from agentos.workspace.target import Target as Repository
 
 if TYPE_CHECKING:
+    from agentos.adapters.sandbox.choosing import Choice, Wish
     from agentos.ports.chat_model import ChatModels
-    from agentos.ports.forge import Forge
     from agentos.ports.sandbox import Sandbox
     from agentos.runs.result import OrchestrationResult
     from agentos.store.fence import Fence
@@ -57,9 +58,10 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     """
     root = root_of(folder)
     repository = Repository.at(root)
-    _, head = await repository.default_head()
-    raw = await repository.contents().read_file(head, WORKFLOW_FILE)
-    words = {key: value for key, value in (overrides or {}).items() if key not in NO_SETTINGS}
+    branch = await repository.default_branch()
+    head = await repository.ref(f"refs/heads/{branch}")
+    raw = await repository.contents().read_file(head, WORKFLOW_FILE) if head else None
+    words = {key: value for key, value in (overrides or {}).items() if key != GIVEN_BRIEF}
     loaded = load(root, overrides=words, workflow_text=_text(raw))
     repo = await _repo_at(root)
     settings = loaded.settings
@@ -104,7 +106,11 @@ def _require_means(settings: Settings) -> None:
     models = _models(settings, None)
     for model in sorted(set(choose(settings, keys_present()).models.values())):
         models.require(model)
-    _sandbox(settings)
+    from agentos.adapters.sandbox.choosing import refusal_at_sight
+
+    refusal = refusal_at_sight(_wish(settings))
+    if refusal:
+        raise UsageError(refusal)
 
 
 @dataclass(frozen=True)
@@ -223,17 +229,17 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     from agentos.workflows.kit.recorded_model import RecordedModels
 
     place, repo = where
-    settings, clock = place.settings, backend("clock", "system")()
+    settings, name, clock = place.settings, safe_name(run.ref.issue.repo), backend("clock", "system")()
 
     async def allow() -> None:
         await require(store, run.ref.id, settings.budget.ceilings(), clock)
 
-    models, sandbox = BudgetedModels(_models(settings, run.ref.issue.number), allow), _sandbox(settings)
+    models, sandbox = BudgetedModels(_models(settings, run.ref.issue.number), allow), await _sandbox(settings)
     agent = backend("agent", settings.agent.kind)
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
-        forge=_forge(place, repo, home),
+        forge=backend("forge", settings.forge.kind)(repo, place.target.folder, home / "forge" / name),
         # The agent asks again after a kill and relies on being given the same replies.
         agent=agent(
             models=RecordedModels(models, store.exchanges, fence),
@@ -249,20 +255,6 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     )
 
 
-def _forge(place: Place, repo: OwnedRepository, home: Path) -> "Forge":
-    forge: Forge = backend("forge", place.settings.forge.kind)(
-        repo, place.target.folder, home / "forge" / safe_name(place.target.repo)
-    )
-    return forge
-
-
-async def open_outside(place: Place) -> "tuple[OwnedRepository, Forge]":
-    """Where the work on a repository's issues lies outside the database: our copy of it, and its pull requests."""
-    home = place.settings.home
-    repo = await OwnedRepository.open(home, place.target.folder, place.target.repo)
-    return repo, _forge(place, repo, home)
-
-
 def _models(settings: Settings, issue_number: int | None) -> "ChatModels":
     script = settings.models.script
     models: ChatModels
@@ -274,27 +266,40 @@ def _models(settings: Settings, issue_number: int | None) -> "ChatModels":
     return models
 
 
-def _sandbox(settings: Settings) -> "Sandbox":
+async def _sandbox(settings: Settings) -> "Sandbox":
     """The box commands run in. Without one, only a scripted model may have a shell, or what the operator declared."""
-    kind = "process" if settings.sandbox == "auto" else settings.sandbox
-    sandbox: Sandbox = backend("sandbox", kind)()
-    if not sandbox.confines and settings.sandbox != "external" and settings.models.script is None:
-        raise UsageError(
-            "a model would get a shell on this machine without a box around it. If this machine is itself a container "
-            "or virtual machine made for that, say so with `sandbox: external` in the user configuration or "
-            "AGENTOS_SANDBOX=external"
-        )
-    return sandbox
+    choice = await _choice(settings)
+    if choice.sandbox is None:
+        raise UsageError(choice.refusal)
+    return choice.sandbox
 
 
-def sandbox_at(settings: Settings) -> tuple[str, bool, str]:
-    """The box's name, whether it keeps commands in, and why no run would start with it, if so."""
-    kind = "process" if settings.sandbox == "auto" else settings.sandbox
-    try:
-        box = _sandbox(settings)
-    except UsageError as exc:
-        return kind, False, str(exc)
-    return box.name, box.confines, ""
+async def _choice(settings: Settings) -> "Choice":
+    from agentos.adapters.sandbox.choosing import choose_sandbox  # what only looks needs no box
+
+    return await choose_sandbox(_wish(settings))
+
+
+def _wish(settings: Settings) -> "Wish":
+    from agentos.adapters.sandbox.choosing import Wish
+
+    return Wish(
+        kind=settings.sandbox,
+        trusted=settings.models.script is not None,
+        limits=settings.command_limits.limits(),
+        readable=tuple(path.expanduser() for path in settings.sandbox_readable),
+        home=settings.home,
+        narrowed=any(command.hosts not in ((), ANYWHERE) for command in settings.commands.values()),
+    )
+
+
+async def sandbox_at(settings: Settings) -> tuple[str, bool, str]:
+    """The box with its version, whether it keeps commands in, and why no run would start with it, if so.
+
+    Effect: a backend that was not tried out on this machine is.
+    """
+    choice = await _choice(settings)
+    return choice.about, choice.sandbox is not None and choice.sandbox.confines, choice.refusal
 
 
 async def aorchestrate(

@@ -22,13 +22,15 @@ _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 pytest_plugins = ["tests.figures"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.endswith(_KEYS_OF_THE_DEVELOPER) or name.startswith(("AGENTOS_", "GIT_", "LANGSMITH_", "LANGCHAIN_")):
             del os.environ[name]
     # The developer's git settings (signing, hooks, default branch) must not decide a test.
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+    # A sandbox is tried out once per boot and version of it, not once per test.
+    os.environ["XDG_CACHE_HOME"] = str(config.rootpath / ".pytest_cache" / "xdg")
     sys.addaudithook(_stay_at_home)
 
 

@@ -96,6 +96,8 @@ class World:
         """A small environment that lets nothing of this machine's own settings in."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
         own = {"TMPDIR": str(self.folder), "HOME": str(self.folder), "GIT_CONFIG_GLOBAL": os.devnull}
+        # A machine tries its sandbox out once per boot, not once per run.
+        own["XDG_CACHE_HOME"] = str(self.folder.parent / "cache")
         return {**kept, **own, "GIT_CONFIG_NOSYSTEM": "1"}
 
     @property

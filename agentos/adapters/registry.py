@@ -27,6 +27,8 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
     "sandbox": {
         "process": "agentos.adapters.sandbox.process:ProcessSandbox",
         "external": "agentos.adapters.sandbox.process:ExternalSandbox",
+        "bubblewrap": "agentos.adapters.sandbox.bubblewrap:BubblewrapSandbox",
+        "sandlock": "agentos.adapters.sandbox.sandlock:SandlockSandbox",
     },
     "deployer": {
         "command": "agentos.adapters.deployer.command:CommandDeployer",

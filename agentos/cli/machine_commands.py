@@ -81,7 +81,7 @@ async def examine(folder: Path, *, inside: bool) -> tuple[Check, ...]:
         checks.append(Check("repository", Grade.WARN, "none here", "change into one, or name it with --repo"))
     else:
         checks += [judge_workflow(loaded), check_tickets(root / settings.tracker.folder)]
-    name, confines, refusal = sandbox_at(settings)
+    name, confines, refusal = await sandbox_at(settings)
     return (
         *checks,
         judge_models(settings, keys_present()),

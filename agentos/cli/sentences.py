@@ -145,6 +145,13 @@ def _use(data: Mapping[str, Any]) -> str:
     return f"{tokens} tokens, {money(data.get('usd'))}"
 
 
+def _boxed(what: str, data: Mapping[str, Any], weight: Weight) -> Said | None:
+    """What keeps commands in while the run works."""
+    kind = one_line(str(data.get("sandbox", "")), 40)
+    held = "commands run in no box" if kind == "process" else f"commands run under {kind}"
+    return Said(f"{what}; {held}", weight) if kind else None
+
+
 def _begun(data: Mapping[str, Any]) -> Said:
     return Said("begins" if data.get("tries", 1) == 1 else f"begins, try {data['tries']}")
 
@@ -160,6 +167,8 @@ def _acted(data: Mapping[str, Any]) -> Said:
 
 _WORDS: dict[EventKind, Callable[[Mapping[str, Any]], Said | None]] = {
     EventKind.RUN_QUEUED: lambda data: Said(f"run #{data.get('number')} begins", Weight.MILESTONE),
+    EventKind.RUN_ACCEPTED: lambda data: _boxed("accepted", data, Weight.MILESTONE),
+    EventKind.RUN_RESUMED: lambda data: _boxed("goes on", data, Weight.DETAIL),
     EventKind.STAGE_SKIPPED: lambda data: Said(one_line(f"skipped: {data.get('reason')}"), Weight.MILESTONE),
     EventKind.STAGE_STARTED: _begun,
     EventKind.STAGE_ENDED: _stage_ended,

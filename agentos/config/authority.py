@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentos.config.settings import Settings
+from agentos.ports.sandbox import ANYWHERE
 
 OPERATOR_ONLY = (
     "profile",
     "sandbox",
+    "sandbox_readable",
+    "command_limits",
     "database_url",
     "home",
     "orchestrator.skip_lld",
@@ -30,11 +33,7 @@ def violations(front: Mapping[str, Any], operator: Settings, together: Settings)
     """
     found = [f"WORKFLOW.md may not set {key}; {_BELONGS}." for key in OPERATOR_ONLY if _holds(front, key)]
     found += _budget(operator, together)
-    found += [
-        f"WORKFLOW.md may not give the network to commands.{name}; {_BELONGS} (commands.{name}.network: true)."
-        for name, command in together.commands.items()
-        if command.network and not (name in operator.commands and operator.commands[name].network)
-    ]
+    found += _network(operator, together)
     strangers = sorted(set(together.trust.people) - set(operator.trust.people))
     if strangers:
         found.append(f"WORKFLOW.md may not trust {', '.join(strangers)} (trust.people); {_BELONGS}.")
@@ -48,6 +47,20 @@ def _holds(front: Mapping[str, Any], dotted: str) -> bool:
             return False
         value = value[part]
     return True
+
+
+def _network(operator: Settings, together: Settings) -> list[str]:
+    found = []
+    for name, command in together.commands.items():
+        allowed = operator.commands[name].hosts if name in operator.commands else ()
+        more = [host for host in command.hosts if host not in allowed and allowed != ANYWHERE]
+        if more:
+            what = "the network" if command.hosts == ANYWHERE else ", ".join(more)
+            words = "true" if command.hosts == ANYWHERE else f"[{', '.join(more)}]"
+            found.append(
+                f"WORKFLOW.md may not give {what} to commands.{name}; {_BELONGS} (commands.{name}.network: {words})."
+            )
+    return found
 
 
 def _budget(operator: Settings, together: Settings) -> list[str]:

@@ -11,6 +11,7 @@ from agentos.domain.check import CheckCommand
 from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Gate, Stage, limit_of
 from agentos.ports.agent import AgentLimits
+from agentos.ports.sandbox import ANYWHERE, CommandLimits
 
 SandboxKind: TypeAlias = Literal["auto", "process", "external", "sandlock", "bubblewrap"]
 Profile: TypeAlias = Literal["cli", "service"]
@@ -46,6 +47,7 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_na
 Bound: TypeAlias = Annotated[int, Field(ge=1, le=50)]
 CommandName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
+Host: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?$")]
 
 
 class _Part(BaseModel):
@@ -157,11 +159,33 @@ class AgentSettings(_Part):
 
 
 class CommandSettings(_Part):
-    """One line of the command matrix; without `run` it only adds to what another source says about that command."""
+    """One line of the command matrix; without `run` it only adds to what another source says about that command.
+    `network`: true, or the hosts it may reach, as `host` (its web ports) or `host:port`."""
 
     run: str = ""
     timeout_s: Seconds = 600.0
-    network: bool = False
+    network: bool | tuple[Host, ...] = False
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it may reach, as the sandbox port wants them."""
+        return self.network if isinstance(self.network, tuple) else ANYWHERE if self.network else ()
+
+
+class CommandLimitsSettings(_Part):
+    """What the processes of one command of an agent or of the repository may use together; `files` and `disk_bytes`
+    count what lies in the folders it may write, `open_files` bounds each process."""
+
+    memory_bytes: Annotated[int, Field(ge=64 * 1024**2)] = 4 * 1024**3
+    processes: Annotated[int, Field(ge=8, le=32_768)] = 512
+    cpu_s: Seconds = 3600.0
+    disk_bytes: Annotated[int, Field(ge=16 * 1024**2)] = 10 * 1024**3
+    files: Annotated[int, Field(ge=1000)] = 500_000
+    open_files: Annotated[int, Field(ge=64, le=1_000_000)] = 4096
+
+    def limits(self) -> CommandLimits:
+        """The bounds as the sandbox port wants them."""
+        return CommandLimits(**self.model_dump())
 
 
 class DeploySettings(_Part):
@@ -235,6 +259,8 @@ class Settings(_Part):
     forge: ForgeSettings = ForgeSettings()
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxKind = "auto"
+    sandbox_readable: tuple[Path, ...] = ()
+    command_limits: CommandLimitsSettings = CommandLimitsSettings()
     commands: Annotated[dict[CommandName, CommandSettings], BeforeValidator(plain_commands)] = Field(
         default_factory=dict
     )
@@ -273,7 +299,7 @@ class Settings(_Part):
     def command_matrix(self) -> tuple[CheckCommand, ...]:
         """The commands of the target repository, in the order they were given; `setup` is always the first."""
         named = [
-            CheckCommand(name, command.run, command.timeout_s, command.network)
+            CheckCommand(name, command.run, command.timeout_s, command.hosts)
             for name, command in self.commands.items()
             if command.run.strip()
         ]

@@ -19,12 +19,12 @@ class TestOutcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CheckCommand:
     """One line of the command matrix. `run` is a shell line; `{junit}` in it is replaced by a file to write,
-    `{tests}` by the test ids to run."""
+    `{tests}` by the test ids to run; `network` are the hosts it may reach, `("*",)` for all."""
 
     name: str
     run: str
     timeout_s: float = 600.0
-    needs_network: bool = False
+    network: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

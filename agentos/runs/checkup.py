@@ -107,9 +107,9 @@ def judge_models(settings: Settings, keys: Collection[str]) -> Check:
 def judge_sandbox(name: str, *, confines: bool, refusal: str) -> Check:
     """Whether commands of a model run in a box. `refusal`: why no run would start with this one."""
     if refusal:
-        return Check("sandbox", Grade.FAIL, f"{name} is no box", refusal)
+        return Check("sandbox", Grade.FAIL, f"{name} makes no box here", refusal)
     if not confines:
-        mend = "for models that are no script, use a machine made for it and say so: AGENTOS_SANDBOX=external"
+        mend = "sandbox: auto keeps commands in where this machine can; see docs/howto/sandbox.md"
         return Check("sandbox", Grade.WARN, f"{name}: commands may reach all that you may", mend)
     return Check("sandbox", Grade.OK, name)
 

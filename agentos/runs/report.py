@@ -12,7 +12,6 @@ from agentos.runs.document import (
     RunDocument,
     Timing,
     artifact_records,
-    asked_of,
     check_records,
     cost_record,
     identity,
@@ -49,7 +48,6 @@ async def run_document(store: Store, run: Run, events: Sequence[Event], versions
         effects=effects,
         artifacts=artifact_records(refs),
         wait=None if wait is None else {"kind": wait.kind, "title": wait.title, "subject": wait.subject},
-        asked=asked_of(await store.runs.options(run.ref.id)),
         timing=Timing(created_at=run.created_at, started_at=run.started_at, completed_at=run.completed_at),
     )
 
@@ -65,6 +63,7 @@ async def keep_report(ctx: "RunContext") -> None:
         "agentos": version("agentos-orchestrator"),
         "prompts": ctx.prompts.digest,
         "workflow": ctx.workflow.digest,
+        "sandbox": ctx.ports.sandbox.name,
     }
     happened = await store.ledger.read(ref.id)
     document = await run_document(store, await store.runs.get(ref.id), happened, versions)

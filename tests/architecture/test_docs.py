@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentos.config.reference import configuration_page
-from agentos.config.settings import Settings
+from agentos.config.settings import CommandLimitsSettings, Settings
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import TABLE, Stage
 from agentos.domain.status import Status
@@ -73,7 +73,8 @@ def test_every_setting_is_on_the_configurations_page() -> None:
 def test_who_may_set_what_is_said_per_key() -> None:
     who = {row[0].strip("`"): row[3] for row in _rows(configuration_page())}
     operators = {"profile", "sandbox", "database_url", "home", "models.script", "models.base_url"}
-    operators |= {"orchestrator.skip_lld", "orchestrator.skip_spec"}
+    operators |= {"orchestrator.skip_lld", "orchestrator.skip_spec", "sandbox_readable"}
+    operators |= {f"command_limits.{name}" for name in CommandLimitsSettings.model_fields}
     assert {key for key, name in who.items() if name == "operator" and "prices" not in key} == operators
     tightened = {"budget.usd", "budget.tokens", "budget.calls", "budget.wall_s", "trust.people", "merge_authority"}
     assert {key for key, name in who.items() if name == "tighten"} == {*tightened, "commands.<name>.network"}

@@ -61,11 +61,14 @@ class Recorder:
         """Effect: from now on everything is recorded."""
         import psycopg
 
-        from agentos.adapters.sandbox.process import ProcessSandbox
+        from agentos.adapters.registry import BACKENDS, backend
         from agentos.workspace.git import Git
 
         Git.run = self._git(Git.run)  # type: ignore[method-assign]
-        ProcessSandbox.run = self._check(ProcessSandbox.run)  # type: ignore[method-assign]
+        for box in {
+            each for kind in BACKENDS["sandbox"] for each in (backend("sandbox", kind),) if "run" in vars(each)
+        }:
+            box.run = self._check(box.run)
         for owner, name, what in (
             (psycopg.AsyncCursor, "execute", "statements"),
             (psycopg.AsyncCursor, "executemany", "statements"),
@@ -91,7 +94,7 @@ class Recorder:
         return run
 
     def _check(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        from agentos.adapters.sandbox.process import FIXED
+        from agentos.adapters.sandbox.launching import FIXED
 
         async def run(sandbox: Any, command: Any) -> Any:
             name = self._snapshot(None)

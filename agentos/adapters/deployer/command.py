@@ -13,14 +13,15 @@ import agentos
 from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.deployer.keeper import Plan
 from agentos.adapters.deployer.place import Facts, Place
-from agentos.adapters.sandbox.process import FIXED, INHERITED, ProcessSandbox
+from agentos.adapters.sandbox.launching import FIXED, INHERITED
+from agentos.adapters.sandbox.process import ProcessSandbox
 from agentos.config.settings import DeploySettings
 from agentos.domain.document import Deployment
 from agentos.domain.error import OutsideError
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
 from agentos.ports.deployer import DeployRequest
-from agentos.ports.sandbox import Command
+from agentos.ports.sandbox import ANYWHERE, Command
 
 GLANCE_S, STOP_S, PROBE_S = 0.1, 20.0, 10.0
 _KEEPER = (
@@ -151,7 +152,7 @@ class CommandDeployer:
     async def _run(self, line: str, place: Place, facts: Facts, timeout_s: float) -> tuple[int | None, str]:
         cwd = Path(facts.folder) if Path(facts.folder).is_dir() else place.folder
         env = _variables(place, facts)
-        command = Command(self._filled(line, facts), cwd, (cwd,), timeout_s, env, network=True)
+        command = Command(self._filled(line, facts), cwd, (cwd,), timeout_s, env, network=ANYWHERE)
         done = await self._sandbox.run(command)
         return done.exit_code, clean_text(done.output)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from agentos.adapters.sandbox.supervisor import DEFAULT_SIGNALS, adopt_orphans, descendants, kill_all, reap
+from agentos.adapters.sandbox.tree import DEFAULT_SIGNALS, adopt_orphans, descendants, kill_all, reap
 
 LOG_LIMIT_BYTES = 1_000_000
 GRACE_S = 3.0

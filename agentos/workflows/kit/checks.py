@@ -1,7 +1,6 @@
 """Measuring a commit: the command matrix run on a fresh tree of exactly that commit, and what JUnit reports say."""
 
 import asyncio
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from agentos.domain.naming import clean_text
 from agentos.ports.sandbox import Command
 from agentos.workflows.kit.step import Step
 from agentos.workspace.export import export_tree
+from agentos.workspace.folders import discard
 
 FOCUSED = "focused"
 SETUP = "setup"
@@ -55,7 +55,7 @@ async def measure(
     these test ids alone. A failing set-up ends the measurement: its result is then the only one.
     """
     folder = step.ctx.folder / "measure"
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(discard, folder)
     tree, scratch = folder / "tree", folder / "scratch"
     scratch.mkdir(parents=True)
     await export_tree(step.ctx.repo, sha, tree)
@@ -67,7 +67,7 @@ async def measure(
         results[command.name] = result = await _run(step, command, sha, (tree, scratch, only_tests))
         if command.name == SETUP and not result.passed:
             break
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(discard, folder)
     return results
 
 
@@ -85,7 +85,7 @@ async def _run(step: Step, command: CheckCommand, sha: str, where: tuple[Path, P
     quoted = " ".join(f"'{test}'" for test in only_tests if "'" not in test)
     shell = command.run.replace("{junit}", str(report)).replace("{tests}", quoted)
     done = await step.ctx.ports.sandbox.run(
-        Command(shell, tree, (tree, scratch), command.timeout_s, network=command.needs_network)
+        Command(shell, tree, (tree, scratch), command.timeout_s, network=command.network)
     )
     output = clean_text(done.output)
     tests = await asyncio.to_thread(read_report, report, tree) if report.exists() else None

@@ -26,6 +26,15 @@ LOOSENINGS = [
     ("models.prices", "models: {prices: {'openai:x': {input_usd: 0, output_usd: 0}}}", ""),
     ("commands.setup", "commands: {setup: {run: uv sync, network: true}}", ""),
     ("commands.test", "commands: {test: {run: pytest, network: true}}", "commands: {setup: {network: true}}"),
+    ("commands.setup", "commands: {setup: {run: uv sync, network: [pypi.org]}}", ""),
+    (
+        "evil.example",
+        "commands: {setup: {network: [pypi.org, evil.example]}}",
+        "commands: {setup: {network: [pypi.org]}}",
+    ),
+    ("commands.setup", "commands: {setup: {network: true}}", "commands: {setup: {network: [pypi.org]}}"),
+    ("sandbox_readable", "sandbox_readable: [/root]", ""),
+    ("command_limits", "command_limits: {memory_bytes: 99999999999}", ""),
     ("trust.people", "trust: {people: [mallory]}", ""),
     ("trust.people", "trust: {people: [ann, mallory]}", "trust: {people: [ann, ben]}"),
     ("merge_authority", "merge_authority: auto", ""),
@@ -47,6 +56,12 @@ TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("merge_authority: on_approval", "", {}),
     ("commands: {setup: {run: uv sync, network: false}}", "commands: {setup: {network: true}}", {}),
     ("commands: {setup: uv sync}", "commands: {setup: {network: true}}", {}),
+    ("commands: {setup: {network: [pypi.org]}}", "commands: {setup: {network: true}}", {}),
+    (
+        "commands: {setup: {network: [pypi.org]}}",
+        "commands: {setup: {network: [pypi.org, files.pythonhosted.org]}}",
+        {},
+    ),
     ("orchestrator: {gates: {after_lld: true}}", "", {}),
     ("until: pr", "", {}),
 ]

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from agentos.config.load import Loaded, load
 from agentos.domain.error import UsageError
+from agentos.ports.sandbox import ANYWHERE
 from tests.figures import share
 
 KEYS: dict[str, st.SearchStrategy[Any]] = {
@@ -136,7 +137,7 @@ def test_a_command_given_twice_keeps_what_the_higher_one_leaves_open(bare_world:
         loaded = load(bare_world / "repo", workflow_text="---\ncommands: {test: pytest, setup: uv sync}\n---\n")
     named = {command.name: command for command in loaded.settings.command_matrix()}
     assert list(named) == ["setup", "test"], "a command without a line is none, and set-up is first"
-    assert named["setup"].needs_network
+    assert named["setup"].network == ANYWHERE
     assert named["test"].run == "pytest -x"
     assert loaded.origins["commands.test.run"] == "environment AGENTOS_COMMANDS__TEST"
 

@@ -185,4 +185,4 @@ def test_nothing_passes_without_a_measurement_that_holds(
 
 def test_a_command_is_bounded_and_offline_unless_told_otherwise() -> None:
     command = CheckCommand("test", "pytest")
-    assert (command.timeout_s, command.needs_network) == (600.0, False)
+    assert (command.timeout_s, command.network) == (600.0, ())
