@@ -200,7 +200,7 @@ def _make_home(home: Path) -> None:
 async def _equip(store: Store, home: Path, run: Run, fence: "Fence") -> "RunContext":
     """The whole equipment of one run: settings read anew from its target, ports from the registry."""
     from agentos.config.data import data_folder
-    from agentos.prompting.library import PromptLibrary
+    from agentos.prompting.library import prompts_in
     from agentos.workflows.kit.context import RunContext
 
     place = await open_place(Path(run.target), await store.runs.options(run.ref.id))
@@ -213,7 +213,7 @@ async def _equip(store: Store, home: Path, run: Run, fence: "Fence") -> "RunCont
         settings=place.settings,
         workflow=place.loaded.workflow,
         choice=choice,
-        prompts=PromptLibrary(data_folder("prompts")),
+        prompts=prompts_in(data_folder("prompts")),
         ports=ports,
         store=store,
         repo=repo,

@@ -89,6 +89,12 @@ class PromptLibrary:
         return Rendered(system, text, text_digest(system, text))
 
 
+@lru_cache(maxsize=1)
+def prompts_in(folder: Path) -> PromptLibrary:
+    """The prompts of `folder` as they were when this process first asked."""
+    return PromptLibrary(folder)
+
+
 @lru_cache(maxsize=64)
 def _parsed(name: str, text: str) -> tuple[Prompt, str, str]:
     from ruamel.yaml import YAML  # only where prompts are used

@@ -25,6 +25,7 @@ _NAME = """
     INSERT INTO artifacts (run_id, kind, name, sha256, size_bytes, path)
     VALUES (%(run_id)s, %(kind)s, %(name)s, %(sha256)s, %(size_bytes)s, %(path)s)
     ON CONFLICT (run_id, path, sha256) DO UPDATE SET position = DEFAULT"""
+MOST_KEPT_BYTES = 4_000_000
 _GET = "SELECT content FROM artifact_contents WHERE sha256 = %s"
 _OF_RUN = "SELECT * FROM artifacts WHERE run_id = %s ORDER BY position"
 _LATEST = """
@@ -38,6 +39,8 @@ class ArtifactStore:
     def __init__(self, db: Database, home: Path) -> None:
         self._db = db
         self._home = home
+        self._kept: dict[str, bytes] = {}
+        """Contents that were read or put lately: a run reads its few documents in almost every step."""
 
     async def put(  # noqa: PLR0913 - a document is found by all of these
         self,
@@ -67,14 +70,23 @@ class ArtifactStore:
             # Under the fence, so that a stale owner never overwrites what its successor put there.
             await asyncio.to_thread(_mirror, self._home / ref.path, content)
             crash_point("artifact:before_commit")
+        self._keep(sha256, content)
         return ref
 
     async def get(self, sha256: str) -> bytes:
         """The content with that digest. Raises BugError where none was ever put."""
-        row = await self._db.row(_GET, (sha256,))
-        if row is None:
-            raise BugError(f"no artifact has the digest {sha256}")
-        return bytes(row["content"])
+        if sha256 not in self._kept:
+            row = await self._db.row(_GET, (sha256,))
+            if row is None:
+                raise BugError(f"no artifact has the digest {sha256}")
+            self._keep(sha256, bytes(row["content"]))
+        return self._kept[sha256]
+
+    def _keep(self, sha256: str, content: bytes) -> None:
+        """Effect: `content` is at hand, the oldest others are not where they would be too much together."""
+        self._kept[sha256] = content
+        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > MOST_KEPT_BYTES:
+            self._kept.pop(next(iter(self._kept)))
 
     async def of_run(self, run_id: int) -> tuple[ArtifactRef, ...]:
         """All documents of the run, the newest last."""

@@ -11,7 +11,7 @@ from agentos.domain.artifact import ArtifactKind
 from agentos.domain.pipeline import Outcome
 from agentos.workflows.kit.cleanup import CLEANUP
 from agentos.workflows.kit.state import RunState
-from agentos.workflows.kit.step import as_node
+from agentos.workflows.kit.step import StepNode
 from agentos.workflows.pr import graph as pr
 from agentos.workspace.snapshot import snapshot
 from agentos.workspace.worktree import open_worktree
@@ -26,7 +26,7 @@ async def clean(made: Delivery, state: RunState) -> None:
     graph: Any = StateGraph(RunState, context_schema=type(made.stand.ctx))
     names = [function.__name__ for function in CLEANUP]
     for function, following in zip(CLEANUP, [*names[1:], END], strict=True):
-        graph.add_node(function.__name__, as_node(None, "clean-up", function))
+        graph.add_node(function.__name__, StepNode(None, "clean-up", function))
         graph.add_edge(function.__name__, following)
     graph.add_edge(START, names[0])
     await graph.compile().ainvoke(state, context=made.stand.ctx)

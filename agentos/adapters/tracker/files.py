@@ -106,7 +106,7 @@ class FilesTracker:
     def _entries(self, issue: IssueRef) -> tuple[Entry, ...]:
         place = self._tickets.find(issue.number)
         text = read_text(place.thread, limit_bytes=THREAD_LIMIT_BYTES)
-        return entries(text or "", since=self._tickets.ticket(place).created)
+        return entries(text or "", since=lambda: self._tickets.ticket(place).created)
 
     def _append(self, issue: IssueRef, kind: str, text: str, key: EffectKey | None) -> None:
         body = fitted(text)

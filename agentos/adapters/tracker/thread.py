@@ -6,7 +6,7 @@ wrote it, can end its entry or begin another one. People write entries with a he
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,10 +58,10 @@ class Entry:
         return Comment(id=self.id, author=self.author, body=self.body, at=self.at, is_bot=self.is_ours)
 
 
-def entries(text: str, *, since: str = "") -> tuple[Entry, ...]:
+def entries(text: str, *, since: Callable[[], str] = str) -> tuple[Entry, ...]:
     """The entries of a thread, in order; empty text between them is none, nor is a title at the very top.
 
-    Text without a time takes that of the entry before it; the first takes `since`.
+    Text without a time takes that of the entry before it; the first takes `since`, which is asked only then.
     """
     found: list[Entry] = []
     taken: dict[str, int] = {}
@@ -77,7 +77,7 @@ def entries(text: str, *, since: str = "") -> tuple[Entry, ...]:
         taken[identity] = taken.get(identity, 0) + 1
         if taken[identity] > 1:
             identity = f"{identity}:{taken[identity]}"
-        at = _in_utc(raw.at) or (before.at if before else _in_utc(since))
+        at = _in_utc(raw.at) or (before.at if before else _in_utc(since()))
         found.append(Entry(identity, raw.kind, raw.author, at, raw.key, body, raw.start, raw.end))
     return tuple(found)
 

@@ -15,7 +15,7 @@ from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.edits import notice_edit
 from agentos.workflows.kit.pause import awaited, wait_for_person
 from agentos.workflows.kit.state import RunState, with_item
-from agentos.workflows.kit.step import Step, StepFunction, as_node
+from agentos.workflows.kit.step import Step, StepFunction, StepNode
 from agentos.workflows.kit.verdict import passed, with_error
 
 LEAVE = "leave"
@@ -38,15 +38,15 @@ class StageGraph:
             RunState, context_schema=RunContext
         )
         self._skip = skip
-        self._graph.add_node("enter", as_node(stage, "enter", self._enter if framed else _begin))
-        self._graph.add_node(LEAVE, as_node(stage, LEAVE, self._leave if framed else _finish))
+        self._graph.add_node("enter", StepNode(stage, "enter", self._enter if framed else _begin))
+        self._graph.add_node(LEAVE, StepNode(stage, LEAVE, self._leave if framed else _finish))
         self._graph.add_edge(START, "enter")
         self._graph.add_conditional_edges("enter", _unless_decided(lambda _: first), [first, LEAVE])
         self._graph.add_edge(LEAVE, END)
 
     def add(self, step: str, function: StepFunction, *, then: str | tuple[Router, list[str]] = LEAVE) -> "StageGraph":
         """The graph with one more node, shown to people as `step`."""
-        self._graph.add_node(function.__name__, as_node(self.stage, step, function))
+        self._graph.add_node(function.__name__, StepNode(self.stage, step, function))
         self._connect(function.__name__, then)
         return self
 

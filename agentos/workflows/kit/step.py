@@ -175,21 +175,26 @@ class Node(Protocol):
         ...
 
 
-def as_node(stage: Stage | None, name: str, function: StepFunction) -> Node:
-    """`function` as a graph node: shown as step `name` of `stage` (None: the stage the run is in), started and ended
-    in the ledger."""
+class StepNode:
+    """`function` as a graph node: shown as step `name` of `stage` (None: the stage the run is in), started and ended in
+    the ledger.
 
-    async def node(state: RunState, *, runtime: Runtime[RunContext]) -> RunState:
+    It is an object because LangGraph takes functions apart in search of subgraphs, a millisecond for each node.
+    """
+
+    def __init__(self, stage: Stage | None, name: str, function: StepFunction) -> None:
+        self._stage, self._name, self._function = stage, name, function
+        self.__name__ = function.__name__
+
+    async def __call__(self, state: RunState, *, runtime: Runtime[RunContext]) -> RunState:
+        """The update of the state."""
         info = runtime.execution_info
         assert info is not None
-        step = Step(runtime.context, stage or Stage(state["current_stage"]), name, info.task_id)
-        where = f"step:{step.stage}:{function.__name__}"
+        step = Step(runtime.context, self._stage or Stage(state["current_stage"]), self._name, info.task_id)
+        where = f"step:{step.stage}:{self.__name__}"
         crash_point(f"{where}:before")
-        await step.move(Change(stage=step.stage, step=name), EventKind.STEP_STARTED, node=function.__name__)
-        update = await function(state, step)
-        await step.emit(EventKind.STEP_ENDED, node=function.__name__)
+        await step.move(Change(stage=step.stage, step=self._name), EventKind.STEP_STARTED, node=self.__name__)
+        update = await self._function(state, step)
+        await step.emit(EventKind.STEP_ENDED, node=self.__name__)
         crash_point(f"{where}:after")
         return update
-
-    node.__name__ = function.__name__
-    return node

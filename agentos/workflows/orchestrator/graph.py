@@ -16,7 +16,7 @@ from agentos.workflows.kit import cleanup
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.pause import wait_for_person
 from agentos.workflows.kit.stage import Compiled
-from agentos.workflows.kit.step import StepFunction, as_node
+from agentos.workflows.kit.step import StepFunction, StepNode
 from agentos.workflows.lld import graph as lld
 from agentos.workflows.orchestrator import decomposing, nodes, rules
 from agentos.workflows.orchestrator.state import OrchestrationState
@@ -67,28 +67,33 @@ def stage_graphs() -> dict[Stage, Compiled]:
 
 def build(saver: BaseCheckpointSaver[Any] | None = None) -> Outer:
     """The graph of a whole run, checkpointed by `saver`."""
+    return _outer().copy({"checkpointer": saver})
+
+
+@cache
+def _outer() -> Outer:
     graph: Draft = StateGraph(OrchestrationState, context_schema=RunContext)
     for stage, subgraph in stage_graphs().items():
         graph.add_node(stage, subgraph)
         graph.add_conditional_edges(stage, _after_stage, TARGETS)
     graph.add_conditional_edges(START, _entry, [str(stage) for stage in Stage])
     graph.add_node(wait_for_person)
-    graph.add_node("settle", as_node(None, "settle", nodes.settle))
-    graph.add_node("stop_here", as_node(None, "stop_here", nodes.stop_here))
+    graph.add_node("settle", StepNode(None, "settle", nodes.settle))
+    graph.add_node("stop_here", StepNode(None, "stop_here", nodes.stop_here))
     _chain(graph, ASKING, then=wait_for_person.__name__)
     graph.add_edge(wait_for_person.__name__, "settle")
     graph.add_conditional_edges("settle", rules.after_decision, TARGETS)
     graph.add_edge("stop_here", END)
     _decompose(graph)
     _chain(graph, CLEANING, then=END)
-    return graph.compile(checkpointer=saver, name="orchestrator")
+    return graph.compile(name="orchestrator")
 
 
 def _decompose(graph: Draft) -> None:
     """One visit a part: each is an effect of its own."""
     count, file, close = (function.__name__ for function in PARTS)
     for function in PARTS:
-        graph.add_node(function.__name__, as_node(None, function.__name__, function))
+        graph.add_node(function.__name__, StepNode(None, function.__name__, function))
     for name in (count, file):
         graph.add_conditional_edges(name, decomposing.next_part, [file, close])
     graph.add_edge(close, CLEANING[0].__name__)
@@ -97,7 +102,7 @@ def _decompose(graph: Draft) -> None:
 def _chain(graph: Draft, functions: tuple[StepFunction, ...], *, then: str) -> None:
     names = [function.__name__ for function in functions]
     for name, function, following in zip(names, functions, [*names[1:], then], strict=True):
-        graph.add_node(name, as_node(None, name, function))
+        graph.add_node(name, StepNode(None, name, function))
         graph.add_edge(name, following)
 
 

@@ -154,14 +154,18 @@ def _as_tool(function: Callable[..., Coroutine[Any, Any, str]]) -> BaseTool:
         except Refused as refusal:
             raise ToolException(clean_text(str(refusal))) from refusal
 
-    named = StructuredTool.from_function(coroutine=function, name=function.__name__)
-    return StructuredTool(
-        name=named.name,
-        description=named.description,
-        args_schema=named.args_schema,
-        coroutine=run,
-        handle_tool_error=True,
-    )
+    return StructuredTool(**_form(function), coroutine=run, handle_tool_error=True)
+
+
+_forms: dict[str, dict[str, Any]] = {}
+
+
+def _form(function: Callable[..., Coroutine[Any, Any, str]]) -> dict[str, Any]:
+    """How a model is told of the tool. Made once a process: reading a signature takes LangChain 4 ms."""
+    if function.__name__ not in _forms:
+        read = StructuredTool.from_function(coroutine=function, name=function.__name__)
+        _forms[read.name] = {"name": read.name, "description": read.description, "args_schema": read.args_schema}
+    return _forms[function.__name__]
 
 
 def _keep(path: Path, text: str) -> None:
