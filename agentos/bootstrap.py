@@ -17,7 +17,7 @@ from agentos.domain.event import Event
 from agentos.domain.naming import repo_key, safe_name
 from agentos.domain.run import Run
 from agentos.ports.sandbox import ANYWHERE
-from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
+from agentos.runs.desk import GIVEN_BRIEF, NO_SETTINGS, Desk, Target
 from agentos.store import Store
 from agentos.store.database import open_database
 from agentos.store.ledger import unseen
@@ -27,6 +27,7 @@ from agentos.workspace.target import Target as Repository
 if TYPE_CHECKING:
     from agentos.adapters.sandbox.choosing import Choice, Wish
     from agentos.ports.chat_model import ChatModels
+    from agentos.ports.forge import Forge
     from agentos.ports.sandbox import Sandbox
     from agentos.runs.result import OrchestrationResult
     from agentos.store.fence import Fence
@@ -58,10 +59,9 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     """
     root = root_of(folder)
     repository = Repository.at(root)
-    branch = await repository.default_branch()
-    head = await repository.ref(f"refs/heads/{branch}")
-    raw = await repository.contents().read_file(head, WORKFLOW_FILE) if head else None
-    words = {key: value for key, value in (overrides or {}).items() if key != GIVEN_BRIEF}
+    _, head = await repository.default_head()
+    raw = await repository.contents().read_file(head, WORKFLOW_FILE)
+    words = {key: value for key, value in (overrides or {}).items() if key not in NO_SETTINGS}
     loaded = load(root, overrides=words, workflow_text=_text(raw))
     repo = await _repo_at(root)
     settings = loaded.settings
@@ -229,7 +229,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     from agentos.workflows.kit.recorded_model import RecordedModels
 
     place, repo = where
-    settings, name, clock = place.settings, safe_name(run.ref.issue.repo), backend("clock", "system")()
+    settings, clock = place.settings, backend("clock", "system")()
 
     async def allow() -> None:
         await require(store, run.ref.id, settings.budget.ceilings(), clock)
@@ -239,7 +239,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
-        forge=backend("forge", settings.forge.kind)(repo, place.target.folder, home / "forge" / name),
+        forge=_forge(place, repo, home),
         # The agent asks again after a kill and relies on being given the same replies.
         agent=agent(
             models=RecordedModels(models, store.exchanges, fence),
@@ -253,6 +253,20 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
         notifier=backend("notifier", "log")(home / "notices.jsonl"),
         clock=clock,
     )
+
+
+def _forge(place: Place, repo: OwnedRepository, home: Path) -> "Forge":
+    forge: Forge = backend("forge", place.settings.forge.kind)(
+        repo, place.target.folder, home / "forge" / safe_name(place.target.repo)
+    )
+    return forge
+
+
+async def open_outside(place: Place) -> "tuple[OwnedRepository, Forge]":
+    """Where the work on a repository's issues lies outside the database: our copy of it, and its pull requests."""
+    home = place.settings.home
+    repo = await OwnedRepository.open(home, place.target.folder, place.target.repo)
+    return repo, _forge(place, repo, home)
 
 
 def _models(settings: Settings, issue_number: int | None) -> "ChatModels":

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, str] = {
     "hold": 'hold 1 "until Monday"',
     "resume": "resume 1",
     "cancel": 'cancel 1 "done by hand"',
+    "rebuild": "rebuild 1 --dry-run",
     "status": "status --all",
     "show": "show 1 --html run.html",
     "diff": "diff 1 --stat",
@@ -139,6 +140,9 @@ def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
         _decision(add(name, what), name, text)
     for name, what in LOOKS.items():
         _look(add(name, what), name)
+    rebuild = _issue(add("rebuild", "find a run again whose database is lost, and go on with it"))
+    rebuild.add_argument("--dry-run", action="store_true", help="only say what was found, and where it would go on")
+    _common(rebuild)
     _common(add("init", "set a repository up: WORKFLOW.md and a tickets folder"))
     new = add("new", "write a new ticket")
     new.add_argument("text", metavar="TITLE", help="what should be done, in a few words")

@@ -18,6 +18,7 @@ from agentos.config.data import data_folder
 from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Gate, Outcome
 from agentos.domain.status import WaitKind
+from agentos.runs.engine import standing_by
 from agentos.runs.result import ExitCode
 
 ISSUE, OTHER_ISSUE = 1, 2
@@ -45,6 +46,11 @@ class Stage:
         return self.folder / "todo"
 
     @property
+    def home(self) -> Path:
+        """Where runs are kept."""
+        return self.folder / "home"
+
+    @property
     def config(self) -> Path:
         """The user configuration for whoever goes on by hand."""
         return self.folder / "config.yaml"
@@ -53,7 +59,7 @@ class Stage:
         """What the demo sets, whatever the person's own configuration says."""
         models = {role: {part: self.model or f"scripted:{part}" for part in parts} for role, parts in _STAGES.items()}
         return {
-            "home": str(self.folder / "home"),
+            "home": str(self.home),
             "database_url": None,
             "until": None,
             "models": {"script": None if self.model else str(self.folder / "replies.yaml")},
@@ -72,18 +78,17 @@ def demo(request: Request) -> int:
     """The exit code of the demo: 0 only where the change was really merged and verified."""
     stage = Stage(Path(tempfile.mkdtemp(prefix="agentos-demo-")), request.again, request.model)
     _set_up(stage)
-    try:
-        asyncio.run(_require_means(stage))
-    except UsageError:
-        shutil.rmtree(stage.folder)
-        raise
-    _open(stage)
-    report: Report | None = None
-    try:
-        report = _play(stage)
-    finally:
-        _where(stage)
-    return _close(stage, report)
+    if stage.model:
+        _require_means(stage)
+    # What takes longest to come begins first, and the database stays between the commands.
+    with standing_by(stage.home):
+        _open(stage)
+        report: Report | None = None
+        try:
+            report = _play(stage)
+        finally:
+            _where(stage)
+        return _close(stage, report)
 
 
 def _set_up(stage: Stage) -> None:
@@ -96,9 +101,13 @@ def _set_up(stage: Stage) -> None:
     asyncio.run(start_repository(stage.repo, name="Demo", email="demo@example.com"))
 
 
-async def _require_means(stage: Stage) -> None:
-    """Raises UsageError where a run would be refused, for want of a key above all."""
-    (await open_place(stage.repo, stage.settings())).target.require_means()
+def _require_means(stage: Stage) -> None:
+    """Raises UsageError where a run would be refused, for want of a key above all. Effect: nothing is left then."""
+    try:
+        asyncio.run(open_place(stage.repo, stage.settings())).target.require_means()
+    except UsageError:
+        shutil.rmtree(stage.folder)
+        raise
 
 
 def _fill_in(source: Path, target: Path) -> None:
@@ -195,7 +204,7 @@ def _where(stage: Stage) -> None:
     tell()
     tell("Everything is kept for you to look at:")
     tell(f"  the repository    {stage.repo}")
-    tell(f"  what it produced  {near(stage.folder / 'home' / 'runs')}")
+    tell(f"  what it produced  {near(stage.home / 'runs')}")
 
 
 def _close(stage: Stage, report: Report) -> int:

@@ -213,6 +213,29 @@ class DoctorDocument(_Part):
     exit_code: int
 
 
+class FoundDocument(_Part):
+    """What was found of one stage of a lost run."""
+
+    stage: str
+    what: str
+
+
+class RebuildDocument(_Part):
+    """What there is of an issue's newest run, which the database does not know. `ended` says why nothing goes on; else the
+    new run begins before the stage `enters` and puts the question `asks` again, null where there is none."""
+
+    schema_: str = Field(default="agentos.rebuild/v1", alias="schema")
+    repo: str
+    issue: int
+    run: int
+    ended: str
+    found: list[FoundDocument]
+    missing: list[str]
+    enters: str | None
+    asks: str | None
+    exit_code: int
+
+
 class TicketDocument(_Part):
     """A new ticket."""
 
@@ -235,11 +258,12 @@ def text_of(document: BaseModel) -> str:
 
 
 def schemas() -> Mapping[str, dict[str, Any]]:
-    """Name -> the schema of what a command prints with `--json`: `result` after `run` and every decision, `plan` after
-    `run --dry-run`, else by command; of `logs`, of each line."""
+    """Name -> the schema of what a command prints with `--json`: `result` after `run`, `rebuild` and every
+    decision; `plan` after `run --dry-run`, `rebuild` after `rebuild --dry-run`; else by command; of `logs`, of each line."""
     documents: dict[str, type[BaseModel]] = {
         "result": ResultDocument,
         "plan": PlanDocument,
+        "rebuild": RebuildDocument,
         "status": StatusDocument,
         "show": ShowDocument,
         "diff": DiffDocument,

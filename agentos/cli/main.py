@@ -75,6 +75,7 @@ def _say(error: Exception, code: int, request: Request) -> int:
 
 _MODULES = {
     "run": "run_commands",
+    "rebuild": "rebuild_command",
     "status": "look_commands",
     "show": "show_commands",
     "diff": "look_commands",

@@ -19,7 +19,8 @@ renamed or dropped under one schema version.
 An issue's number means the repository around the current folder, else the one run that waits with that number anywhere.
 """
 _EVERYWHERE = ("repo", "json", "quiet")
-_SCHEMA = {"run": "result", **dict.fromkeys(DECISIONS, "result")}
+_SCHEMA = dict.fromkeys(("run", "rebuild", *DECISIONS), "result")
+_DRY = {"run": "plan", "rebuild": "rebuild"}
 
 
 def cli_page() -> str:
@@ -53,7 +54,7 @@ def _section(name: str, parser: Parser) -> str:
     words = "\n".join(["| Word | Means |", "|---|---|", *rows, ""]) if rows else ""
     schema = _SCHEMA.get(name, name)
     link = f"\nWith `--json`: [{schema}](schemas/{schema}.schema.json)." if schema in schemas() else ""
-    link += " With `--dry-run` as well: [plan](schemas/plan.schema.json)." if name == "run" else ""
+    link += f" With `--dry-run` as well: [{_DRY[name]}](schemas/{_DRY[name]}.schema.json)." if name in _DRY else ""
     return f"""## {name}
 
 {parser.description}

@@ -85,7 +85,7 @@ async def work_on(request: Request) -> Report:
     with open_view(quiet=request.quiet) as view:
         async with open_desk(settings.home, database_url(settings), observe=view.observe) as desk:
             await loading
-            _announce(request, place)
+            announce(request, place)
             last = await desk.store.runs.latest(target.issue(number))
             if request.resume_from is None and last is not None:
                 view.begin(_label(last), await history_of(desk.store, last))
@@ -97,10 +97,10 @@ async def work_on(request: Request) -> Report:
                     return await restart(desk, target, number, request.resume_from, control=control)
                 return await start(desk, target, number, control=control)
 
-            done = await _drained(work, view)
+            done = await drained(work, view)
             if not view.seen and done.job is JobState.SUCCEEDED:
                 tell(f"Nothing is left to do: run {done.ref} ended before.")
-            return await _report(request, desk, done)
+            return await report_on(request, desk, done)
 
 
 async def take_word(request: Request) -> Report:
@@ -118,13 +118,13 @@ async def take_word(request: Request) -> Report:
             taken = await take(desk, found, _decision(request, desk))
             _echo(request, found, taken, spot)
             if not request.wait:
-                report = await _report(request, desk, found, repo=_elsewhere(request, spot, found))
+                report = await report_on(request, desk, found, repo=_elsewhere(request, spot, found))
                 return replace(report, code=ExitCode.FINISHED)
             loading = asyncio.get_running_loop().run_in_executor(None, load_engine)
             view.begin(_label(found), await history_of(desk.store, found))
             await loading
             done, code = await _carry_out(request, desk, found, view)
-            report = await _report(request, desk, done, repo=_elsewhere(request, spot, done))
+            report = await report_on(request, desk, done, repo=_elsewhere(request, spot, done))
             return replace(report, code=_code(request, report) if code is None else code)
 
 
@@ -153,7 +153,7 @@ async def _carry_out(request: Request, desk: Desk, found: Run, view: View) -> tu
         return await advance(desk, found, control=control)
 
     try:
-        return await _drained(work, view), None
+        return await drained(work, view), None
     except AlreadyRunning:
         if request.command not in _ELSEWHERE:
             raise
@@ -173,7 +173,7 @@ def _code(request: Request, report: Report) -> ExitCode | None:
     return ExitCode.FINISHED if request.command == DecisionKind.HOLD and report.result.held is not None else None
 
 
-async def _drained(work: "Work", view: View) -> Run:
+async def drained(work: "Work", view: View) -> Run:
     """The run after `work`, which a signal ends early at a step's end."""
     from langgraph.runtime import RunControl
 
@@ -182,12 +182,13 @@ async def _drained(work: "Work", view: View) -> Run:
         return await work(control)
 
 
-async def _report(request: Request, desk: Desk, done: Run, *, repo: str = "") -> Report:
+async def report_on(request: Request, desk: Desk, done: Run, *, repo: str = "") -> Report:
+    """How far the run got, for whom asked."""
     unasked = await leftovers(desk, done) if done.job is JobState.SUCCEEDED else ()
     return Report(request, await result_of(desk.store, done), desk.home, repo, unasked)
 
 
-def _announce(request: Request, place: Place) -> None:
+def announce(request: Request, place: Place) -> None:
     """Effect: people know which models will work, and what is unusual about them."""
     from agentos.config.load import keys_present
     from agentos.config.models import choose

@@ -18,7 +18,7 @@ from agentos.domain.pipeline import Outcome, Stage
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState, WaitKind
 from agentos.runs.decide import told
-from agentos.runs.desk import Desk
+from agentos.runs.desk import ENTRY, Desk
 from agentos.runs.heeding import heeding, is_told, last_word, standing_order
 from agentos.runs.ownership import own
 from agentos.runs.report import keep_report
@@ -35,16 +35,13 @@ from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workflows.orchestrator.config import require_known_version, thread_config
 from agentos.workflows.orchestrator.graph import Outer, build
-from agentos.workflows.orchestrator.state import OrchestrationState, initial
+from agentos.workflows.orchestrator.state import OrchestrationState, cancelled, initial
 
 PARKED = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY, FailureKind.CRASH})
 
 
-async def advance(
-    desk: Desk, run: Run, *, first: OrchestrationState | None = None, control: RunControl | None = None
-) -> Run:
-    """The run after it went as far as it can without a person. `first`: the state a new run starts with, where that is
-    not at triage.
+async def advance(desk: Desk, run: Run, *, control: RunControl | None = None) -> Run:
+    """The run after it went as far as it can without a person.
 
     Safe to call again after any crash: the lease keeps every other process out, the fence keeps a stale one from
     writing, and the graph goes on from its last checkpoint. Raises AlreadyRunning while another process holds it.
@@ -53,7 +50,7 @@ async def advance(
     while run.job not in TERMINAL:
         async with own(desk, run) as fence:
             last = await last_word(desk, run)
-            await _Drive(desk, fence, run, control).go(first)
+            await _Drive(desk, fence, run, control).go()
         run = await desk.store.runs.get(run.ref.id)
         # Whoever decided after our last look, but before we let go, could not take the run: so we look once more.
         if not await is_told(desk, run, after=last):
@@ -85,7 +82,7 @@ class _Drive:
         self.config = thread_config(run.ref)
         self.turns = 0
 
-    async def go(self, first: OrchestrationState | None) -> None:
+    async def go(self) -> None:
         """Effect: the run went on until it ended, waits, is parked, paused or blocked; its row and report say so."""
         is_held = await self._pause_if_held()
         try:
@@ -97,7 +94,7 @@ class _Drive:
             return None if is_held or await self._rests() else await self._stop(exc)
         try:
             if not is_held:
-                await self._work(ctx, build(open_saver(self.desk.store.db, self.fence)), first)
+                await self._work(ctx, build(open_saver(self.desk.store.db, self.fence)))
         except FenceLost:
             raise
         except Exception as exc:  # noqa: BLE001 - the last door: nothing that stops a run goes by unrecorded
@@ -134,15 +131,15 @@ class _Drive:
                 self.fence, EventKind.NOTE, stage=None, step=None, data={"text": why}, event_id=event_id
             )
 
-    async def _work(self, ctx: RunContext, graph: Outer, first: OrchestrationState | None) -> None:
+    async def _work(self, ctx: RunContext, graph: Outer) -> None:
         """Effect: as `go`; a drained run is paused, or cleaned up where that is why it was drained."""
         try:
             async with heeding(self.desk, self.run.ref.id, self.control):
-                await self._run(ctx, graph, first)
+                await self._run(ctx, graph)
         except GraphDrained:
             order = await standing_order(self.desk, self.run.ref.id)
             if order is not None and order.decision.kind is DecisionKind.CANCEL:
-                await self._run(ctx, graph, None)
+                await self._run(ctx, graph)
             elif not await self._pause_if_held():
                 await self._move(Change(job=JobState.PAUSED), EventKind.RUN_PAUSED, "interrupted")
 
@@ -168,9 +165,9 @@ class _Drive:
         if takeovers > self.run.takeovers and takeovers % (WORKER_DEATHS + 1) == 0:
             raise OutsideError(f"{takeovers} workers died at this run; see what they have in common before a retry")
 
-    async def _run(self, ctx: RunContext, graph: Outer, first: OrchestrationState | None) -> None:
+    async def _run(self, ctx: RunContext, graph: Outer) -> None:
         while True:
-            given = await self._input(ctx, graph, first)
+            given = await self._input(ctx, graph)
             if given is _WAITS:
                 return
             await self._go_on(ctx)
@@ -181,7 +178,6 @@ class _Drive:
                 await self._end(snapshot.values)
                 return
             await self._wait(ctx, snapshot.interrupts[0])
-            first = None
 
     async def _go_on(self, ctx: RunContext | None = None) -> None:
         """Effect: the run is at work; the first time is its acceptance."""
@@ -192,7 +188,7 @@ class _Drive:
         boxed = {} if ctx is None else {"sandbox": ctx.ports.sandbox.name}
         await self._move(change, on, f"on:{self.turns}", **boxed)
 
-    async def _input(self, ctx: RunContext, graph: Outer, first: OrchestrationState | None) -> Any:
+    async def _input(self, ctx: RunContext, graph: Outer) -> Any:
         """What the graph is called with: the first state, None to go on, or the answer to the interrupt it stands at.
 
         A resume without an interrupt id, or on a thread that does not wait, would open a gate that nobody opened.
@@ -201,7 +197,7 @@ class _Drive:
         pending = await self.desk.store.decisions.pending(self.run.ref.id)
         leaving = next((row for row in pending if _ends(row.decision)), None)
         if not snapshot.values:
-            return self._begin(first) if leaving is None else await self._never_begin(leaving)
+            return await self._begin(ctx, leaving)
         require_known_version(snapshot.values, self.run.ref)
         await bring_commits(ctx, innermost(snapshot))
         if leaving is not None and await self._leave(graph, snapshot, leaving):
@@ -219,15 +215,27 @@ class _Drive:
         await self._wait(ctx, asked)
         return _WAITS
 
-    def _begin(self, first: OrchestrationState | None) -> OrchestrationState:
-        """The state a run starts with that has no checkpoint yet."""
-        return first or initial(self.run.ref.issue.number, started_at=self.desk.clock.now().isoformat())
+    async def _begin(self, ctx: RunContext, leaving: DecisionRow | None) -> Any:
+        """The state a run starts with that has no checkpoint yet.
 
-    async def _never_begin(self, row: DecisionRow) -> object:
-        """Nothing to call the graph with. Effect: a run that did nothing yet is cancelled."""
-        await self._take(row)
-        await self._end({"outcome": Outcome.CANCELLED})
-        return _WAITS
+        Effect: one that is told to leave before it began ends; where it was to go on from another run's work, by way of
+        the clean-up of that.
+        """
+        entry: OrchestrationState | None = (await self.desk.store.runs.options(self.run.ref.id)).get(ENTRY)
+        if leaving is not None and entry is None:
+            await self._end({"outcome": Outcome.CANCELLED})
+            await self._take(leaving)
+            return _WAITS
+        if entry is None:
+            return initial(self.run.ref.issue.number, started_at=self.desk.clock.now().isoformat())
+        if leaving is not None:
+            entry = cancelled(entry, leaving.decision)
+            await self.desk.store.runs.add_options(self.run.ref.id, {ENTRY: entry})
+            await self._take(leaving)
+            self.control = RunControl()
+        require_known_version(entry, self.run.ref)
+        await bring_commits(ctx, entry)
+        return entry
 
     async def _leave(self, graph: Outer, snapshot: StateSnapshot, row: DecisionRow) -> bool:
         """Whether the run goes on with its clean-up, as it was told; what is merged is not taken back.

@@ -16,8 +16,10 @@ if TYPE_CHECKING:  # a RunContext brings LangGraph with it, which `status` and `
     from agentos.workflows.kit.context import RunContext
 
 
-GIVEN_BRIEF = "from_brief"
-"""The option that holds a brief a person wrote; the others are settings by dotted key."""
+GIVEN_BRIEF, ENTRY = "from_brief", "entry"
+"""Options of a run that are no settings by dotted key: a brief a person wrote, and the state the run starts with where
+that is not at triage."""
+NO_SETTINGS = frozenset({GIVEN_BRIEF, ENTRY})
 
 
 @dataclass(frozen=True)

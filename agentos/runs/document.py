@@ -111,6 +111,17 @@ class RunDocument(_Part):
     artifacts: list[ArtifactRecord]
     wait: dict[str, Any] | None
     timing: Timing
+    asked: dict[str, Any] = Field(
+        default={}, description="what the command line set for this run, as far as it names no place"
+    )
+
+
+_ASKED = frozenset({"orchestrator", "until", "merge_authority", "budget", "profile"})
+
+
+def asked_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's options is for its record: how it was to go; no paths, addresses or texts."""
+    return {key: value for key, value in options.items() if key.partition(".")[0] in _ASKED}
 
 
 def stage_records(events: Iterable[Event]) -> list[StageRecord]:

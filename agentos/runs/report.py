@@ -12,6 +12,7 @@ from agentos.runs.document import (
     RunDocument,
     Timing,
     artifact_records,
+    asked_of,
     check_records,
     cost_record,
     identity,
@@ -48,6 +49,7 @@ async def run_document(store: Store, run: Run, events: Sequence[Event], versions
         effects=effects,
         artifacts=artifact_records(refs),
         wait=None if wait is None else {"kind": wait.kind, "title": wait.title, "subject": wait.subject},
+        asked=asked_of(await store.runs.options(run.ref.id)),
         timing=Timing(created_at=run.created_at, started_at=run.started_at, completed_at=run.completed_at),
     )
 

@@ -1,16 +1,18 @@
 """Starting, or going on with, the work on an issue."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import OPT_OUT_LABEL, Issue
+from agentos.domain.issue import OPT_OUT_LABEL, Issue, IssueRef
 from agentos.domain.pipeline import Stage
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
 from agentos.runs.decide import told
-from agentos.runs.desk import GIVEN_BRIEF, Desk, Target
+from agentos.runs.desk import ENTRY, GIVEN_BRIEF, Desk, Target
 from agentos.runs.relations import runs_around, stands_in_the_way
+from agentos.runs.unknown import Former, former_run
 from agentos.store.runs import LiveRunExists
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ async def start(desk: Desk, target: Target, number: int, *, control: "RunControl
 
     live = await desk.store.runs.live(target.issue(number))
     if live is not None:
+        await _require_whole(desk, live)
         await _require_its_brief(desk, live, target)
         await desk.store.runs.add_options(live.ref.id, target.options)
         return await advance(desk, live, control=control)
@@ -34,7 +37,9 @@ async def start(desk: Desk, target: Target, number: int, *, control: "RunControl
     if last is not None and last.job is JobState.SUCCEEDED:
         return last
     await _require_startable(desk, target, number)
-    run = await _create(desk, target, number)
+    former = await _former(desk, target, number) if last is None else None
+    _require_nothing_lost(former, target.issue(number))
+    run = await _create(desk, target, number, former)
     return await advance(desk, run, control=control)
 
 
@@ -42,7 +47,7 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
     """A new run of the issue that enters at `stage` with the artifacts of the one before (`--resume-from`)."""
     from agentos.runs.advance import advance
     from agentos.runs.former import former_values, supersede
-    from agentos.workflows.orchestrator.state import initial, resumed
+    from agentos.workflows.orchestrator.state import resumed
 
     await _require_startable(desk, target, number)
     last = await desk.store.runs.latest(target.issue(number))
@@ -50,16 +55,17 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
         held = await desk.store.decisions.hold(last.ref.id)
         if held is not None:
             raise UsageError(f"run {last.ref} is on hold ({told(held.decision)}): `agentos resume {number}` first")
-    started_at = desk.clock.now().isoformat()
-    first = initial(number, started_at=started_at)
+    former = await _former(desk, target, number) if last is None else None
+    entry: dict[str, object] = {}
     if stage is not Stage.TRIAGE:
         if last is None:
+            _require_nothing_lost(former, target.issue(number))
             raise UsageError(f"issue {number} has no earlier run, so there is nothing to resume {stage} from")
-        first = resumed(await former_values(desk, last), stage, started_at=started_at)
+        entry[ENTRY] = resumed(await former_values(desk, last), stage, started_at=desk.clock.now().isoformat())
     if last is not None:
         await supersede(desk, last)
-    run = await _create(desk, target, number)
-    return await advance(desk, run, first=first, control=control)
+    run = await _create(desk, replace(target, options={**target.options, **entry}), number, former)
+    return await advance(desk, run, control=control)
 
 
 async def _issue(target: Target, number: int) -> Issue:
@@ -79,11 +85,38 @@ async def _require_its_brief(desk: Desk, live: Run, target: Target) -> None:
         raise UsageError(f"run {live.ref} has a brief already; to begin anew with this one, add {again}")
 
 
-async def _create(desk: Desk, target: Target, number: int) -> Run:
+async def _former(desk: Desk, target: Target, number: int) -> Former | None:
+    return await former_run(desk.home, target.tracker, target.issue(number))
+
+
+async def _require_whole(desk: Desk, live: Run) -> None:
+    """Raises UsageError for a run that is being found again: what it stands on is not all kept yet."""
+    if (await desk.store.runs.options(live.ref.id)).get(ENTRY) == {}:
+        raise UsageError(f"run {live.ref} is only half found again; `agentos rebuild {live.ref.issue.number}` goes on")
+
+
+def _require_nothing_lost(former: Former | None, issue: IssueRef) -> None:
+    """Raises UsageError where an earlier run was under way that the database does not know: to begin anew would pay for
+    everything twice."""
+    if former is not None and not former.has_ended:
+        raise UsageError(
+            f"run #{former.number} of {issue} was under way, and this database does not know it; "
+            f"`agentos rebuild {issue.number}` goes on with what is left of it, "
+            f"`agentos run --issue {issue.number} --resume-from {Stage.TRIAGE}` begins anew"
+        )
+
+
+async def _create(desk: Desk, target: Target, number: int, former: Former | None) -> Run:
+    """A new row, with a number that no run had before, also none that this database lost: comments, effects and folders
+    carry it."""
     target.require_means()
     try:
         return await desk.store.runs.create(
-            target.issue(number), target=str(target.folder), profile=target.profile, options=target.options
+            target.issue(number),
+            target=str(target.folder),
+            profile=target.profile,
+            options=target.options,
+            after=former.number if former is not None else 0,
         )
     except LiveRunExists as exc:
         return exc.run

@@ -1,7 +1,8 @@
-"""Documents by content: in the database for every machine, mirrored to files for people."""
+"""Documents by content: in the database for every machine, mirrored to files for people, with an index of digests."""
 
 import asyncio
 import hashlib
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -17,6 +18,9 @@ from agentos.store.fence import Fence, write
 from agentos.store.plain import as_text
 from agentos.telemetry.crash import crash_point
 
+INDEX = "artifacts.jsonl"
+"""Beside the mirrored files: a line for each document put there, so that they can be told from damaged ones without the
+database."""
 _KEEP = """
     INSERT INTO artifact_contents (sha256, content) SELECT %(sha256)s, %(content)s FROM fence
     ON CONFLICT DO NOTHING RETURNING sha256"""
@@ -68,7 +72,7 @@ class ArtifactStore:
             await write(conn, fence, _KEEP, {"sha256": sha256, "content": content})
             await conn.execute(_NAME, values | {"size_bytes": ref.size_bytes, "path": ref.path})
             # Under the fence, so that a stale owner never overwrites what its successor put there.
-            await asyncio.to_thread(_mirror, self._home / ref.path, content)
+            await asyncio.to_thread(_mirror, self._home / ref.path, content, ref)
             crash_point("artifact:before_commit")
         self._keep(sha256, content)
         return ref
@@ -102,13 +106,16 @@ def _ref(row: DictRow) -> ArtifactRef:
     return ArtifactRef(ArtifactKind(row["kind"]), row["sha256"], row["size_bytes"], row["path"])
 
 
-def _mirror(path: Path, content: bytes) -> None:
-    """Effect: the file is `content`, whole; a kill at any moment leaves what was there before.
+def _mirror(path: Path, content: bytes, ref: ArtifactRef) -> None:
+    """Effect: the file is `content`, whole, and the index names its digest; a kill at any moment leaves what was there
+    before, which the index names as well.
 
     Not forced to the disk: what a power cut takes of it is in the database.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (path.parent / INDEX).open("a", encoding="utf-8") as index:
+            index.write(_index_line(ref, path.name))
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
         ) as part:
@@ -122,3 +129,7 @@ def _mirror(path: Path, content: bytes) -> None:
                 raise
     except OSError as exc:
         raise (refusal_of_machine(exc, path) or OutsideError(f"{path} cannot be written: {exc.strerror}")) from exc
+
+
+def _index_line(ref: ArtifactRef, name: str) -> str:
+    return json.dumps({"name": name, "kind": ref.kind, "sha256": ref.sha256, "size_bytes": ref.size_bytes}) + "\n"

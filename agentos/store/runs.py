@@ -26,7 +26,7 @@ _WAIT: TypeAdapter[Wait] = TypeAdapter(Wait)
 
 _CREATE = """
     INSERT INTO runs (repo, issue, number, target, profile, options)
-    SELECT %(repo)s, %(issue)s, coalesce(max(number), 0) + 1, %(target)s, %(profile)s, %(options)s
+    SELECT %(repo)s, %(issue)s, greatest(max(number), %(after)s) + 1, %(target)s, %(profile)s, %(options)s
     FROM runs WHERE repo = %(repo)s AND issue = %(issue)s
     ON CONFLICT DO NOTHING RETURNING *"""
 _GET = "SELECT * FROM runs WHERE id = %s"
@@ -102,8 +102,8 @@ class RunStore:
         self._db = db
         self._observe = observe
 
-    async def create(self, issue: IssueRef, *, target: str, profile: str, options: JsonObject) -> Run:
-        """A new run of `issue`, queued, with its first event.
+    async def create(self, issue: IssueRef, *, target: str, profile: str, options: JsonObject, after: int = 0) -> Run:
+        """A new run of `issue`, queued, with its first event; its number is the next, and greater than `after`.
 
         Raises: LiveRunExists when the issue has one that has not ended, however many processes ask at once (I2).
         """
@@ -113,6 +113,7 @@ class RunStore:
             "target": as_text(target),
             "profile": as_text(profile),
             "options": as_json(options),
+            "after": after,
         }
         for _ in range(CREATE_TRIES):
             async with self._db.transaction() as conn:

@@ -1,7 +1,7 @@
 """What commits hold and how they differ, read from a repository without running anything it configures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentos.domain.error import OutsideError, UsageError
@@ -84,27 +84,39 @@ class RepositoryContents:
     async def read_file(self, commit: str, path: str) -> bytes | None:
         """The bytes of the file `path` in `commit` (of a symlink: its target); None if no file is there.
 
+        Raises: as `read_files`.
+        """
+        return (await self.read_files(commit, (path,))).get(path)
+
+    async def read_files(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """The contents of those `paths` that are files in `commit`, by path; one git process, however many there are.
+
         Raises: UsageError where the commit itself is unknown, since that must not look like a missing file.
         """
-        if "\0" in path:
-            return None
-        asked = f"{commit}^{{commit}}\0{commit}:{path}\0".encode("utf-8", "surrogateescape")
-        answer = (await self.git.run("cat-file", "--batch", "-z", input=asked)).stdout
-        kind, size, rest = _batch_entry(answer)
+        wanted = [path for path in dict.fromkeys(paths) if "\0" not in path]
+        if not wanted:
+            return {}
+        asked = (f"{commit}^{{commit}}", *(f"{commit}:{path}" for path in wanted))
+        names = [name.encode("utf-8", "surrogateescape") for name in asked]
+        rest = (await self.git.run("cat-file", "--batch", "-z", input=(name + b"\0" for name in names))).stdout
+        kind, _, rest = _batch_answer(rest, names[0])
         if kind != "commit":
-            raise UsageError(f"there is no commit {commit[:40]} to read {path} from: fetch the base again")
-        kind, size, rest = _batch_entry(rest[size + 1 :])
-        return rest[:size] if kind == "blob" else None
+            raise UsageError(f"there is no commit {commit[:40]} to read {wanted[0]} from: fetch the base again")
+        found = {}
+        for path, name in zip(wanted, names[1:], strict=True):
+            kind, content, rest = _batch_answer(rest, name)
+            if kind == "blob":
+                found[path] = content
+        return found
 
     async def read_blobs(self, shas: Sequence[str]) -> dict[str, bytes]:
         """The contents of blobs, by sha. Raises: OutsideError where one is missing."""
         rest = (await self.git.run("cat-file", "--batch", input="".join(f"{sha}\n" for sha in shas).encode())).stdout
         found = {}
         for sha in shas:
-            kind, size, rest = _batch_entry(rest)
+            kind, found[sha], rest = _batch_answer(rest, sha.encode())
             if kind != "blob":
                 raise OutsideError(f"the repository AgentOS keeps has lost object {sha}: fetch the base again")
-            found[sha], rest = rest[:size], rest[size + 1 :]
         return found
 
     async def list_paths(self, commit: str) -> list[TreeEntry]:
@@ -164,11 +176,15 @@ def _raw_change(facts: str, path: str) -> RawChange:
     return RawChange(path, kind[0], old_mode, new_mode, old_sha, new_sha)
 
 
-def _batch_entry(answer: bytes) -> tuple[str, int, bytes]:
-    """Kind and size of the object that `answer` starts with, and everything after that header line."""
-    header, _, rest = answer.partition(b"\n")
-    words = header.rsplit(b" ", 2)
-    # The first word must be an object id: of a missing path, git repeats the words it was asked with.
-    if len(words) == 3 and words[2].isdigit() and re.fullmatch(rb"[0-9a-f]{40,64}", words[0]):
-        return words[1].decode(), int(words[2]), rest
-    return "", 0, rest
+def _batch_answer(answers: bytes, asked: bytes) -> tuple[str, bytes, bytes]:
+    """Kind and content of the object `asked` for, with which `answers` begin, and the answers after it; no kind where
+    there is none."""
+    missing = asked + b" missing\n"  # git repeats the name, line ends and all
+    if answers.startswith(missing):
+        return "", b"", answers[len(missing) :]
+    header, _, rest = answers.partition(b"\n")
+    words = re.fullmatch(rb"[0-9a-f]{40,64} ([a-z]+) (\d+)", header)
+    if words is None:
+        return "", b"", rest
+    size = int(words[2])
+    return words[1].decode(), rest[:size], rest[size + 1 :]

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from agentos.workspace.target import Target
 BASE_REFS = "refs/agentos/base/"
 ABSENT = "0" * 40
 _FETCH_TRIES = 3  # against other workers' ref locks only
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*")  # needs no asking git
 
 # The highest place for attributes: no file of a commit or of an agent can ask for a conversion or a driver.
 _ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding !merge !diff !export-subst !export-ignore !export-ignore\n"
@@ -87,7 +89,8 @@ class OwnedRepository(RepositoryContents):
         branch or no commit at all.
         """
         ref = f"{BASE_REFS}{branch}"
-        if (await self.git.run("check-ref-format", ref, check=False)).exit_code != 0:
+        plain = _PLAIN_NAME.fullmatch(branch) is not None
+        if not plain and (await self.git.run("check-ref-format", ref, check=False)).exit_code != 0:
             raise UsageError(f"{branch!r} cannot be the name of a branch")
         # Where an earlier fetch came from a shallow clone, ask for the history that was missing then.
         depth = "--unshallow" if (self.path / "shallow").exists() else "--update-shallow"

@@ -58,7 +58,12 @@ class Target:
         return (await self.refs(name)).get(name)  # the pattern matches tails as well: take the exact name only
 
     async def default_branch(self) -> str:
-        """The branch HEAD stands on; where HEAD is detached or points nowhere: main, master, or the only branch.
+        """The name of the branch that `default_head` is of."""
+        return (await self.default_head())[0]
+
+    async def default_head(self) -> tuple[str, str]:
+        """The branch HEAD stands on, and its commit; where HEAD is detached or points nowhere: main, master, or the
+        only branch.
 
         Raises: UsageError where there is no commit, or several branches and no telling which.
         """
@@ -70,7 +75,7 @@ class Target:
         candidates = [head, "main", "master", *(branches if len(branches) == 1 else [])]
         for candidate in candidates:
             if candidate in branches:
-                return candidate
+                return candidate, refs[f"refs/heads/{candidate}"]
         raise UsageError(
             f"{self.address} stands on no branch, and neither main nor master exists: check a branch out, or name the base"
         )

@@ -52,3 +52,20 @@ async def test_looking_imports_no_langgraph_and_no_provider(
     command = [sys.executable, "-c", CALL, *words.split(), *place]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert json.loads(done.stderr.splitlines()[-1]) == [0, [], asks_database], done.stdout + done.stderr
+
+
+def test_the_engine_brings_no_types_of_langsmith_and_who_names_one_gets_it() -> None:
+    lines = (
+        "import sys",
+        "from agentos.runs.engine import load_engine",
+        "load_engine()",
+        "brought = [name for name in sys.modules if name.startswith('langsmith.types.')]",
+        "assert len(brought) <= 1 and 'langsmith.client' in sys.modules, brought",
+        "import langsmith.types",
+        "from langsmith.types import Dataset",
+        "assert langsmith.types.Run.__module__ == 'langsmith.types.run'",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

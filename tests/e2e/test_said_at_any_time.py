@@ -17,9 +17,11 @@ from agentos.domain.run import Run
 from agentos.domain.status import JobState
 from agentos.runs.advance import advance
 from agentos.runs.decide import decide
-from agentos.runs.desk import Desk
+from agentos.runs.desk import ENTRY, Desk
+from agentos.runs.former import former_values, supersede
 from agentos.runs.start import restart, start
 from agentos.store.ledger import unseen
+from agentos.workflows.orchestrator.state import resumed
 from tests.e2e.conftest import Desk as Machine
 
 _sources = count(1)
@@ -142,7 +144,18 @@ async def _not_begun(ann: Person) -> Run:
     return await ann.desk.store.runs.create(target.issue(1), target=str(target.folder), profile="cli", options={})
 
 
-@pytest.mark.parametrize("stand", [_to_the_gate, _to_the_review, _to_a_hold_in_the_review, _not_begun])
+async def _killed(ann: Person) -> Run:
+    """`--resume-from impl`, and the process died when the new run had its row and nothing more."""
+    first = await ann.begin()
+    entry = resumed(await former_values(ann.desk, first), Stage.IMPL, started_at="2026-03-01T10:00:00+00:00")
+    await supersede(ann.desk, first)
+    target = ann.place.target
+    return await ann.desk.store.runs.create(
+        target.issue(1), target=str(target.folder), profile="cli", options={ENTRY: entry}
+    )
+
+
+@pytest.mark.parametrize("stand", [_to_the_gate, _to_the_review, _to_a_hold_in_the_review, _not_begun, _killed])
 async def test_a_cancelled_run_leaves_nothing_behind_wherever_it_stood(
     person: Open, stand: Callable[[Person], Awaitable[Run]]
 ) -> None:
@@ -202,3 +215,13 @@ async def test_a_merged_change_cannot_be_cancelled(person: Open) -> None:
         assert done.outcome is Outcome.MERGED
         with pytest.raises(UsageError, match="merged already as"):
             await said[0]
+
+
+async def test_a_run_that_died_before_its_first_step_enters_where_it_was_told_to(person: Open) -> None:
+    async with person() as ann:
+        run = await _killed(ann)
+        assert (await former_values(ann.desk, run))["resumed_from"] == Stage.IMPL
+        done = await ann.begin()
+        assert (done.ref.number, done.stage, done.job) == (2, Stage.IMPL, JobState.WAITING)
+        calls = await ann.desk.store.exchanges.calls(run.ref.id)
+        assert {call.stage for call in calls} == {Stage.IMPL}, "what was made before is not paid for again"

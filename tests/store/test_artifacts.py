@@ -10,6 +10,7 @@ from agentos.domain.artifact import ArtifactKind
 from agentos.domain.error import BugError, OutsideError
 from agentos.domain.issue import IssueRef
 from agentos.store import Store
+from agentos.store.artifacts import INDEX
 from agentos.store.fence import Fence
 
 ISSUE = IssueRef("example.org/a/b", 7)
@@ -94,7 +95,7 @@ async def test_no_name_leaves_the_runs_folder(store: Store, fence: Fence, tmp_pa
         return
     ref = await store.artifacts.put(fence, ISSUE, 1, ArtifactKind.LOG, b"x", suffix=".txt", name=name)
     folder = tmp_path / "home" / "runs"
-    (file,) = [path for path in folder.rglob("*") if path.is_file()]
+    (file,) = [path for path in folder.rglob("*") if path.is_file() and path.name != INDEX]
     assert file == (tmp_path / "home" / ref.path).resolve()
     assert file.parent.parent.parent.parent == folder
     assert file.suffix == ".txt"

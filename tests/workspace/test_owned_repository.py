@@ -163,6 +163,15 @@ async def test_a_missing_file_is_none_and_a_missing_commit_is_an_error(site: Sit
         await site.repo.read_file("1" * 40, "app.py")
 
 
+async def test_many_files_are_read_at_once_whatever_names_are_missing_among_them(site: Site) -> None:
+    paths = [entry.path for entry in await site.repo.list_paths(site.base)]
+    there = {path: content for path in paths if (content := await site.repo.read_file(site.base, path)) is not None}
+    missing = ("nope\nblob 3", f"\n{'1' * 40} blob 4\nabcd", "docs", "a\0b", "x missing")
+    asked = [*missing[:3], *there, *missing[3:], *there]
+    assert await site.repo.read_files(site.base, asked) == there
+    assert await site.repo.read_files(site.base, ()) == {}
+
+
 async def test_the_same_commit_made_twice_has_one_sha(site: Site) -> None:
     tree = await site.repo.tree_of(site.base)
     first = await site.repo.commit_tree(tree, [site.base], "Grüße\n\nbody", WHEN)

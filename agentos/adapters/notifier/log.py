@@ -6,15 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
-import structlog
-
 from agentos.adapters.clock.system import SystemClock
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
 from agentos.ports.notifier import Notice
 
 _SHOW_TIMEOUT_S = 5.0
-_log = structlog.get_logger(__name__)
 
 
 class LogNotifier:
@@ -35,7 +32,7 @@ class LogNotifier:
             if self._desktop:
                 await self._show(title, how or body)
         except OSError as exc:
-            _log.warning("notice_lost", title=title, reason=exc.strerror or str(exc))
+            _warn("notice_lost", title=title, reason=exc.strerror or str(exc))
 
     async def _show(self, title: str, text: str) -> None:
         program = shutil.which("notify-send")
@@ -51,7 +48,7 @@ class LogNotifier:
         except TimeoutError:
             process.kill()
             await process.wait()
-            _log.warning("notice_not_shown", title=title, reason="notify-send did not answer")
+            _warn("notice_not_shown", title=title, reason="notify-send did not answer")
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -61,3 +58,9 @@ def _append(path: Path, line: bytes) -> None:
         os.write(descriptor, line)  # one write at the end of the file: lines of two processes do not mix
     finally:
         os.close(descriptor)
+
+
+def _warn(event: str, **keys: str) -> None:
+    import structlog  # 50 ms that every run would pay, and almost no notice is lost
+
+    structlog.get_logger(__name__).warning(event, **keys)

@@ -39,11 +39,7 @@ async def change_report(state: RunState, step: Step, brief: IssueBrief, evidence
 
 async def _before(state: RunState, step: Step, tests: tuple[str, ...]) -> dict[str, TestOutcome]:
     """What the named tests do on the base commit with the head's test files laid over it."""
-    overlay: dict[str, bytes] = {}
-    for path in rules.test_files(tests):
-        content = await step.ctx.repo.read_file(state["head_sha"], path)
-        if content is not None:
-            overlay[path] = content
+    overlay = await step.ctx.repo.read_files(state["head_sha"], rules.test_files(tests))
     if not overlay:
         return {}
     results = await measure(step, state["base_sha"], overlay=overlay, only_tests=tests)

@@ -1,5 +1,6 @@
 """What the stages that write documents share: keeping drafts, reviews and approvals, and finding an approved one again."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -22,7 +23,7 @@ REVIEWER = "reviewer"
 MOST_POSTED = 50_000
 MOST_CHARACTERS = 40_000
 """Of a document: as much as every prompt that takes one shows, so that nobody ever judges or builds half of it."""
-_SENT_BACK = frozenset({DecisionKind.FEEDBACK, DecisionKind.REJECT})
+SENT_BACK = frozenset({DecisionKind.FEEDBACK, DecisionKind.REJECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Drafting(Generic[Document]):
             return None
         approval = load_json(Approval, await step.ctx.store.artifacts.get(kept.ref.sha256))
         decisions = [row.decision for row in await step.ctx.store.decisions.of_run(kept.run_id)]
-        sent_back = any(each.kind in _SENT_BACK and each.subject == approval.document for each in decisions)
+        sent_back = any(each.kind in SENT_BACK and each.subject == approval.document for each in decisions)
         if sent_back or approval.sources != sources:
             return None
         markdown = named(kept.refs, f"{self.kind}.md")
@@ -171,6 +172,12 @@ def posted(title: str, digest: str, markdown: str) -> str:
     if len(body) > MOST_POSTED:
         body = body[:MOST_POSTED].rpartition("\n")[0] + "\n\n(cut here; the whole document is in the run's artifacts)"
     return f"**{title}**, digest `{digest}`\n\n{body}"
+
+
+def read_posted(text: str) -> tuple[str, str] | None:
+    """Digest and Markdown of a document that was `posted`; None for any other comment. Only the digest proves anything."""
+    found = re.match(r"\*\*[^*\n]+\*\*, digest `([0-9a-f]{64})`\n\n", text)
+    return None if found is None else (found[1], text[found.end() :].replace("&lt;!--", "<!--"))
 
 
 async def brief_of(state: RunState, step: Step) -> IssueBrief:

@@ -31,9 +31,9 @@ async def show_repository(state: RunState, step: Step, *, about: str, first: Ite
     entries = await repo.list_paths(base)
     texts: list[str] = []
     left, share = MOST_CHARS, max(LEAST_SHARE, MOST_CHARS // max(1, len(wanted)))
-    for path in worth_reading(entries, about=about, first=wanted):
-        raw = await repo.read_file(base, path)
-        if raw is None or b"\0" in raw:
+    contents = await repo.read_files(base, worth_reading(entries, about=about, first=wanted))
+    for path, raw in contents.items():
+        if b"\0" in raw:
             continue
         text = f"=== {path}\n{clean_text(raw.decode('utf-8', 'replace'))}"
         if path in wanted:

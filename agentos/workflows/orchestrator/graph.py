@@ -76,7 +76,7 @@ def _outer() -> Outer:
     for stage, subgraph in stage_graphs().items():
         graph.add_node(stage, subgraph)
         graph.add_conditional_edges(stage, _after_stage, TARGETS)
-    graph.add_conditional_edges(START, _entry, [str(stage) for stage in Stage])
+    graph.add_conditional_edges(START, _entry, TARGETS)
     graph.add_node(wait_for_person)
     graph.add_node("settle", StepNode(None, "settle", nodes.settle))
     graph.add_node("stop_here", StepNode(None, "stop_here", nodes.stop_here))
@@ -106,8 +106,9 @@ def _chain(graph: Draft, functions: tuple[StepFunction, ...], *, then: str) -> N
         graph.add_edge(name, following)
 
 
-def _entry(state: OrchestrationState) -> str:
-    return state["entry_stage"]
+def _entry(state: OrchestrationState, *, runtime: Runtime[RunContext]) -> str:
+    """The stage a run begins with; one that begins behind a stage goes where that stage's conclusion leads."""
+    return _after_stage(state, runtime=runtime) if state.get("current_stage") else state["entry_stage"]
 
 
 def _after_stage(state: OrchestrationState, *, runtime: Runtime[RunContext]) -> str:

@@ -1,6 +1,7 @@
 """Where the outer graph goes: pure functions over the state, all of them read off the table."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from agentos.domain.decision import Decision, DecisionKind, Wait, answers_to
 from agentos.domain.pipeline import ROWS, Gate, Outcome, Route, Stage, Verdict, next_move, next_stage
@@ -88,6 +89,8 @@ def settled(state: RunState, decision: Decision) -> RunState:
             update["artifacts"] = without(state.get("artifacts"), BEST)  # it was the best by what was asked before
         case DecisionKind.RETRY | DecisionKind.HOLD | DecisionKind.RESUME:
             pass
+        case _:
+            assert_never(decision.kind)
     return {**update, **_afresh(state, stage)}
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentos.domain.artifact import ArtifactKind
+from agentos.domain.decision import Decision
 from agentos.domain.error import UsageError
-from agentos.domain.pipeline import ROWS, TABLE, Stage
+from agentos.domain.pipeline import ROWS, TABLE, Outcome, Stage
+from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import GRAPH_VERSION, RunState
 
 
@@ -76,3 +78,13 @@ def resumed(former: Mapping[str, Any], stage: Stage, *, started_at: str) -> Orch
     if "good_sha" in state:
         state["head_sha"] = state["good_sha"]
     return state
+
+
+def cancelled(entry: OrchestrationState, said: Decision) -> OrchestrationState:
+    """`entry`, of a run that was told to leave before it began: it starts with the clean-up."""
+    return {
+        **entry,
+        "current_stage": entry["entry_stage"],
+        "decision": dump(said),
+        "outcome": Outcome.CANCELLED,
+    }

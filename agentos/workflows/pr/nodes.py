@@ -15,6 +15,7 @@ from agentos.domain.package import JudgedFinding, Place, ReviewPackage, fates
 from agentos.domain.pipeline import Gate
 from agentos.ports.agent import AgentFinished
 from agentos.ports.deployer import DeployRequest
+from agentos.ports.forge import PullRequestDraft
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
 from agentos.workflows.kit.deployment import deploy_request
@@ -70,7 +71,7 @@ async def open_pr(state: RunState, step: Step) -> RunState:
         return {"number": found.number, "url": found.url}
 
     async def act() -> None:
-        await forge.open_pr(rules.draft(branch, state["base_branch"], title, body), rules.PR)
+        await forge.open_pr(PullRequestDraft(branch, state["base_branch"], title, body), rules.PR)
 
     opened = await step.once(rules.PR, find=find, act=act)
     return {"pr_number": opened["number"], "pr_url": opened["url"]}

@@ -12,7 +12,7 @@ from agentos.domain.issue import Issue
 from agentos.domain.naming import clean_text
 from agentos.domain.package import ReviewPackage
 from agentos.domain.run import RunRef
-from agentos.ports.forge import PullRequest, PullRequestDraft
+from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
 from agentos.workflows.kit.blocks import defused, hidden_block
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
@@ -55,11 +55,6 @@ def pr_body(issue: Issue, brief: IssueBrief, report: ChangeReport, run: RunRef) 
 Made by AgentOS, run {run.number} of issue {run.issue.number}.
 """
     return f"{defused(text)}\n{marker(PR)}"
-
-
-def draft(branch: str, base: str, title: str, body: str) -> PullRequestDraft:
-    """What the pull request is opened with."""
-    return PullRequestDraft(branch, base, title, body)
 
 
 def is_ours(found: PullRequest | None, base: str) -> bool:

@@ -124,11 +124,8 @@ async def _shown(state: RunState, step: Step, spec: Spec | None) -> Shown:
 async def _findings(state: RunState, step: Step, spec: Spec) -> tuple[Finding, ...]:
     repo, base = step.ctx.repo, state["base_sha"]
     tree = Tree.of(entry.path for entry in await repo.list_paths(base))
-    contents = {}
-    for path in files_to_read(spec):
-        raw = await repo.read_file(base, path) if path in tree.files else None
-        if raw is not None:
-            contents[path] = clean_text(raw.decode("utf-8", "replace"))
+    raw = await repo.read_files(base, (path for path in files_to_read(spec) if path in tree.files))
+    contents = {path: clean_text(content.decode("utf-8", "replace")) for path, content in raw.items()}
     brief = await brief_of(state, step)
     grounds = Grounds(brief, await _lld(state, step), tree, contents, scopes_of(brief, step.ctx.settings))
     return (*check_spec(spec, grounds), *PLAN.too_long(spec))

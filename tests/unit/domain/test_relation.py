@@ -51,6 +51,7 @@ DONE = _issue(2, is_open=False, status="done")
         (_issue(1, duplicate_of=(2,)), [_issue(2)], {}, "is a duplicate of issue 2 “Title 2”: `agentos run --issue 2`"),
         (_issue(1, duplicate_of=(2,)), [DONE], {}, "that one is closed, so close this one too"),
         (_issue(1), [_issue(2, supersedes=(1,))], {"superseded_by": (2,)}, "is superseded by issue 2 “Title 2”"),
+        (_issue(1), [], {"superseded_by": (9,)}, "is superseded by issue 9: look at issue 9"),
         (_issue(1, conflicts_with=(2,)), [_issue(2)], {"busy": {2: "run #3 is waiting"}}, "whose run #3 is waiting"),
         (_issue(1), [_issue(2, conflicts_with=(1,))], {"busy": {2: "run #3 is running"}}, "`agentos cancel 2`"),
     ],

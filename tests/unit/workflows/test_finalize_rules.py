@@ -110,6 +110,7 @@ def test_the_diagnosis_names_tests_first_and_then_what_the_failing_commands_said
     evidence = rules.verify_evidence(many, results)
     assert evidence[:2] == ("test: t0", "test: t1")
     assert evidence[10:] == ("and 2 more", "test ended with:\n1 passed")
+    assert rules.verify_evidence(("lint: it",), results) == ("lint: it", "lint ended with:\nfine")
 
 
 def test_follow_ups_have_names_of_their_own_in_the_whole_tracker() -> None:

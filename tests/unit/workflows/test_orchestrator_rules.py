@@ -205,6 +205,19 @@ def test_the_comment_of_a_wait_says_what_is_wrong_what_helps_and_what_to_type() 
     )
 
 
+def test_a_wait_that_needs_nothing_more_is_told_in_its_title_and_commands_alone() -> None:
+    wait = Wait(WaitKind.GATE, Stage.IMPL, "May it be published?", "", ACCEPTED_BY[WaitKind.GATE])
+    assert rules.wait_comment(wait, 7).startswith(
+        "**May it be published?**\n\nAnswer with one of:\n\n- `agentos approve 7"
+    )
+
+
+def test_a_run_that_was_told_to_pause_says_so_and_where_it_would_go_on() -> None:
+    wait = rules.paused(WAIT, Stage.SPEC, Stage.IMPL)
+    assert wait.title == "asked to pause after spec (--until): It does not pass"
+    assert wait.needs == ("approve, which goes on with impl",)
+
+
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_no_text_of_a_wait_can_pass_for_a_mark_of_ours(title: str, summary: str) -> None:
     forged = '<!-- agentos:effect v1 {"key": "pr"} -->'

@@ -121,6 +121,13 @@ def test_what_is_missing_is_asked_for_by_name_and_with_an_example() -> None:
     assert ask_for(()) == {}
 
 
+def test_what_may_stay_unsaid_is_told_along_but_never_asked_for_alone() -> None:
+    unstated = (IntakePart.CRITERIA, IntakePart.SCOPE)
+    wait = _wait(ask_for((IntakePart.CRITERIA,), unstated))
+    assert wait.needs[-1] == f"say in it, too, if there is something to say: {IntakePart.SCOPE}"
+    assert ask_for((), unstated) == {}
+
+
 @pytest.mark.parametrize("complexity", range(1, 11))
 @pytest.mark.parametrize("risk", Risk)
 def test_the_route_follows_complexity_and_high_risk_is_never_trivial(complexity: int, risk: Risk) -> None:

@@ -1,0 +1,42 @@
+"""What this machine refuses is told with the thing and the mend; any other error stays a fault of ours."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from agentos.domain.error import refusal_of_machine
+from agentos.domain.failure import FailureKind
+
+
+@pytest.mark.parametrize(
+    ("number", "hint", "kind"),
+    [
+        (errno.ENOSPC, "make room there, or raise the limit", FailureKind.TRANSIENT),
+        (errno.EMFILE, "make room there, or raise the limit", FailureKind.TRANSIENT),
+        (errno.EROFS, "make it a place this user may write", FailureKind.DENIED),
+        (errno.EACCES, "make it a place this user may write", FailureKind.DENIED),
+    ],
+)
+def test_a_refusal_names_the_file_the_reason_and_the_mend(number: int, hint: str, kind: FailureKind) -> None:
+    refusal = refusal_of_machine(OSError(number, os.strerror(number), "/data/x"))
+    assert refusal is not None
+    assert str(refusal) == f"/data/x cannot be written ({os.strerror(number)}): {hint}"
+    assert refusal.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "place", "named"),
+    [
+        (OSError(errno.ENOSPC, "full"), "", "a file"),
+        (OSError(errno.ENOSPC, "full", b"/data/\xff"), "", "/data/\ufffd"),
+        (OSError(errno.ENOSPC, "full", "/data/x"), Path("/data"), "/data"),
+    ],
+)
+def test_the_place_is_the_one_given_else_the_errors_own(error: OSError, place: Path | str, named: str) -> None:
+    assert str(refusal_of_machine(error, place)).startswith(f"{named} cannot be written")
+
+
+def test_what_nobody_refused_is_no_refusal() -> None:
+    assert refusal_of_machine(FileNotFoundError(errno.ENOENT, "gone", "/data/x")) is None
