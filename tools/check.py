@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,26 @@ def _passes(name: str, command: list[str]) -> bool:
     return False
 
 
+@cache
 def derived_pages() -> dict[str, str]:
     """Path -> text of every page that is derived from the code."""
     # none of it is needed to check
     from agentos.cli.documents import schemas
     from agentos.cli.reference import cli_page
     from agentos.config.reference import configuration_page
+    from agentos.runs.artifact_page import artifact_page, artifact_schemas
     from agentos.runs.document import RunDocument
     from agentos.workflows.orchestrator.drawing import pipeline_page
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     documents = {f"schemas/{name}": schema for name, schema in schemas().items()}
+    documents |= {f"schemas/artifact-{name}": schema for name, schema in artifact_schemas().items()}
     documents["run"] = draft | RunDocument.model_json_schema(by_alias=True)
     return {
         "docs/reference/pipeline.md": pipeline_page(),
         "docs/reference/configuration.md": configuration_page(),
         "docs/reference/cli.md": cli_page(),
+        "docs/reference/artifacts.md": artifact_page(),
         **{f"docs/reference/{name}.schema.json": _as_json(schema) for name, schema in documents.items()},
     }
 
@@ -94,7 +99,9 @@ def _as_json(schema: dict[str, Any]) -> str:
 
 
 def _write_docs() -> int:
-    for path, text in derived_pages().items():
+    from agentos.cli.messages import messages_page  # reads the whole source, which takes seconds
+
+    for path, text in {**derived_pages(), "docs/reference/messages.md": messages_page()}.items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
         print(f"wrote  {path}")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agentos.cli.messages import messages_page, sentences
 from agentos.config.reference import configuration_page
 from agentos.config.settings import CommandLimitsSettings, Settings
 from agentos.domain.event import EventKind
+from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import TABLE, Stage
 from agentos.domain.status import Status
 from agentos.runs.result import ExitCode
@@ -36,6 +38,59 @@ def _rows(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("path", sorted(derived_pages()))
 def test_a_derived_page_is_what_the_code_says(path: str) -> None:
     assert _page(path) == derived_pages()[path], "run: python tools/check.py --write-docs"
+
+
+@pytest.mark.slow
+def test_every_sentence_of_a_refusal_is_on_the_page_of_messages() -> None:
+    assert _page("docs/reference/messages.md") == messages_page(), "run: python tools/check.py --write-docs"
+
+
+def test_errors_are_found_with_their_sentence_and_what_differs_is_left_open() -> None:
+    tree = ast.parse('HINT = "mend it"\nraise Gone(f"{path} is\\n no <b>: {HINT}" + (f"; {a}{b}" if a else ""))')
+    assert list(sentences(tree, {"Gone": "UsageError"})) == [("UsageError", "… is no \\<b>: mend it…")]
+
+
+CODES_OF = {"blocked": 1, "asked": None, "Wait": None, "replace": None}
+"""Where the code of a wait stands among the arguments of those that make one; None: only under its name."""
+
+
+def _codes() -> set[str]:
+    """Every code with which a run may halt, read off the places that say so."""
+    found: set[str] = set()
+    for module in modules("agentos"):
+        words = {
+            target.id: value.value
+            for node in parsed(module).body
+            if isinstance(node, ast.Assign)
+            for targets, values in [(node.targets[0], node.value)]
+            for target, value in zip(
+                targets.elts if isinstance(targets, ast.Tuple) else [targets],
+                values.elts if isinstance(values, ast.Tuple) else [values],
+                strict=False,
+            )
+            if isinstance(target, ast.Name) and isinstance(value, ast.Constant)
+        }
+        for node in ast.walk(parsed(module)):
+            if not isinstance(node, ast.Call) or (made := ast.unparse(node.func)) not in CODES_OF:
+                continue
+            place = CODES_OF[made]
+            given = [word.value for word in node.keywords if word.arg == "code"]
+            given += [node.args[place]] if place is not None and len(node.args) > place else []
+            for code in given:
+                match code:
+                    case ast.Constant(value=str(text)):
+                        found.add(text)
+                    case ast.Name(id=name) if name in words:
+                        found.add(str(words[name]))
+    return (
+        found | {"question", *(f"outside_{kind}" for kind in FailureKind)} | {"max_test_retries", "max_review_rounds"}
+    )
+
+
+def test_every_reason_to_halt_is_on_the_page_of_troubles() -> None:
+    listed = {code for row in _rows(_page("docs/troubleshooting.md")) for code in re.findall(r"`(\w+)`", row[0])}
+    assert {"setup_fails", "too_large", "intake", "budget"} <= _codes()
+    assert sorted(_codes() - listed) == []
 
 
 def test_the_diagram_has_every_stage_gate_and_way_once() -> None:
