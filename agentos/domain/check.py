@@ -93,8 +93,8 @@ def judge_criteria(
     after: Mapping[str, TestOutcome],
     checks: Mapping[str, CheckResult],
 ) -> tuple[CriterionResult, ...]:
-    """One result per criterion: passed only by a named test that failed or was absent before and passes after,
-    or by a named check of the command matrix that passes at the head.
+    """One result per criterion: passed only by a named test that was seen to fail before and passes after, or by a named
+    check of the command matrix that passes at the head and reports no tests by which it could say more.
 
     Every proof a criterion names must hold, and at least one of them must show the change.
     """
@@ -116,21 +116,31 @@ def _judge(
     for proof in proofs:
         if flaw := _flaw(proof, after, checks):
             return CriterionResult(criterion, False, proofs, flaw)
-    if any(proof not in checks and before.get(proof) is not TestOutcome.PASSED for proof in proofs):
+    if any(before.get(proof) is TestOutcome.FAILED for proof in proofs):
         return CriterionResult(criterion, True, proofs, "failed before, passes after")
     if any(proof in checks for proof in proofs):
         return CriterionResult(criterion, True, proofs, "its check passes at the head")
-    return CriterionResult(criterion, False, proofs, "its tests passed before the change too, so they prove nothing")
+    if any(before.get(proof) is TestOutcome.PASSED for proof in proofs):
+        return CriterionResult(
+            criterion, False, proofs, "its tests passed before the change too, so they prove nothing"
+        )
+    return CriterionResult(criterion, False, proofs, "its tests were not seen to fail before the change")
 
 
 def _flaw(proof: str, after: Mapping[str, TestOutcome], checks: Mapping[str, CheckResult]) -> str:
     """Why this proof does not hold at the head; empty if it does."""
     if proof in checks:
-        return "" if checks[proof].passed else f"the check {proof} does not pass"
+        return _flaw_of_check(proof, checks[proof])
     outcome = after.get(proof)
     if outcome is None:
         return f"{proof} was not run{_mute(checks)}"
     return "" if outcome is TestOutcome.PASSED else f"{proof} {outcome} at the head"
+
+
+def _flaw_of_check(name: str, check: CheckResult) -> str:
+    if not check.passed:
+        return f"the check {name} does not pass"
+    return f"the check {name} reports its tests: name the ones that prove it" if check.tests else ""
 
 
 def _mute(checks: Mapping[str, CheckResult]) -> str:

@@ -20,9 +20,9 @@ async def change_report(state: RunState, step: Step, brief: IssueBrief, evidence
     head = state["head_sha"]
     base = await step.document(Measured, state["artifacts"]["baseline"])
     after = await measure(step, head)
-    before = await _before(state, step, rules.tests_named(evidence, after))
     outcomes = {test: outcome for result in after.values() for test, outcome in result.tests.items()}
     stat = await step.ctx.repo.diff_stat(state["base_sha"], head)
+    before = await _before(state, step, rules.tests_named(evidence, after), [item.path for item in stat.per_file])
     session = state["artifacts"].get("session")
     return ChangeReport(
         base_sha=state["base_sha"],
@@ -37,10 +37,10 @@ async def change_report(state: RunState, step: Step, brief: IssueBrief, evidence
     )
 
 
-async def _before(state: RunState, step: Step, tests: tuple[str, ...]) -> dict[str, TestOutcome]:
-    """What the named tests do on the base commit with the head's test files laid over it."""
-    overlay = await step.ctx.repo.read_files(state["head_sha"], rules.test_files(tests))
+async def _before(state: RunState, step: Step, tests: tuple[str, ...], changed: list[str]) -> dict[str, TestOutcome]:
+    """What the named tests do on the base commit with the head's test files laid over it; `changed`: paths of the change."""
+    overlay = await step.ctx.repo.read_files(state["head_sha"], rules.test_files(tests, changed))
     if not overlay:
         return {}
     results = await measure(step, state["base_sha"], overlay=overlay, only_tests=tests)
-    return {test: outcome for result in results.values() for test, outcome in result.tests.items()}
+    return rules.seen_before(tests, results.values())

@@ -1,6 +1,7 @@
 """The judgement of the implementation stage: pure functions over what was measured."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from agentos.domain.change import ChangeReport, Undone, evidence_from, problems_of
@@ -11,6 +12,8 @@ from agentos.workflows.kit.scope import Scopes, outside
 
 STOPPING = frozenset({Severity.BLOCKER, Severity.MAJOR})
 MOST_LOST = 10
+_TESTS = frozenset({"test", "tests", "spec", "specs"})
+_WORD = re.compile("[A-Z]?[a-z]+")
 
 
 def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -44,9 +47,24 @@ def tests_named(evidence: Iterable[Evidence], checks: Iterable[str]) -> tuple[st
     return tuple(dict.fromkeys(proof for item in evidence for proof in item.proofs if proof not in names))
 
 
-def test_files(tests: Iterable[str]) -> tuple[str, ...]:
-    """The files that the test ids name."""
-    return tuple(dict.fromkeys(test.partition("::")[0] for test in tests if "::" in test))
+def test_files(tests: Iterable[str], changed: Collection[str]) -> tuple[str, ...]:
+    """The files that hold the tests: those their ids name; where an id names none of the `changed` files, also those of
+    them that are called tests or specs."""
+    named = dict.fromkeys(test.partition("::")[0] for test in tests if "::" in test)
+    if not named.keys() <= set(changed):
+        named |= dict.fromkeys(path for path in changed if _TESTS & {word.lower() for word in _WORD.findall(path)})
+    return tuple(named)
+
+
+def seen_before(tests: Iterable[str], results: Iterable[CheckResult]) -> dict[str, TestOutcome]:
+    """What was measured of `tests` without the change.
+
+    One that a red report leaves out failed: its file could not even be loaded. Without a report nothing was seen (I4).
+    """
+    ran = list(results)
+    reported = {test: outcome for result in ran for test, outcome in result.tests.items()}
+    is_red = any(result.offered_junit and result.exit_code not in (0, None) for result in ran)
+    return {test: TestOutcome.FAILED for test in tests if is_red} | reported
 
 
 def all_evidence(lld: Lld | None, spec: Spec | None, claimed: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

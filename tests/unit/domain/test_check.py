@@ -99,6 +99,7 @@ def test_a_head_that_does_not_pass_is_forgiven_only_where_the_base_failed_too(
 
 
 AC = Criterion("AC-1", "it works")
+UNSEEN = "its tests were not seen to fail before the change"
 
 
 def judge(
@@ -129,9 +130,9 @@ def judge(
             f"{A} was not run: `test` did not end by itself (stopped at its time limit, or killed) and reported no tests",
         ),
         (judge((A,), checks={"test": result(1, {B: FAILED})}), False, f"{A} was not run"),
-        (judge((A,), after={A: PASSED}), True, "failed before, passes after"),
+        (judge((A,), after={A: PASSED}), False, UNSEEN),
         (judge((A,), before={A: FAILED}, after={A: PASSED}), True, "failed before, passes after"),
-        (judge((A,), before={A: SKIPPED}, after={A: PASSED}), True, "failed before, passes after"),
+        (judge((A,), before={A: SKIPPED}, after={A: PASSED}), False, UNSEEN),
         (judge((A,), after={A: FAILED}), False, f"{A} failed at the head"),
         (judge((A,), after={A: SKIPPED}), False, f"{A} skipped at the head"),
         (
@@ -140,12 +141,17 @@ def judge(
             "its tests passed before the change too, so they prove nothing",
         ),
         (
-            judge((A, B), before={A: PASSED}, after={A: PASSED, B: PASSED}),
+            judge((A, B), before={A: PASSED, B: FAILED}, after={A: PASSED, B: PASSED}),
             True,
             "failed before, passes after",
         ),
         (judge((A, B), after={A: PASSED}), False, f"{B} was not run"),
         (judge(("lint",), checks={"lint": result(0)}), True, "its check passes at the head"),
+        (
+            judge(("test",), checks={"test": result(0, {A: PASSED})}),
+            False,
+            "the check test reports its tests: name the ones that prove it",
+        ),
         (judge(("lint",), checks={"lint": result(1)}), False, "the check lint does not pass"),
         (
             judge((A, "lint"), before={A: PASSED}, after={A: PASSED}, checks={"lint": result(0)}),
@@ -161,7 +167,7 @@ def test_a_criterion_passes_only_by_what_was_measured(judged: CriterionResult, p
 def test_proofs_of_one_criterion_are_put_together_and_all_must_hold() -> None:
     evidence = [Evidence("AC-1", (A,)), Evidence("AC-2", (A,)), Evidence("AC-1", (B,))]
     criteria = [AC, Criterion("AC-2", "more")]
-    judged = judge_criteria(criteria, evidence, before={}, after={A: PASSED}, checks={})
+    judged = judge_criteria(criteria, evidence, before={A: FAILED}, after={A: PASSED}, checks={})
     assert [(item.criterion, item.passed, item.proofs) for item in judged] == [
         ("AC-1", False, (A, B)),
         ("AC-2", True, (A,)),
@@ -177,8 +183,9 @@ def test_nothing_passes_without_a_measurement_that_holds(
     proofs: list[str], before: dict[str, TestOutcome], after: dict[str, TestOutcome], lint: CheckResult
 ) -> None:
     judged = judge(tuple(proofs), before=before, after=after, checks={"lint": lint})
-    holding = [lint.passed if proof == "lint" else after.get(proof) is PASSED for proof in proofs]
-    showing = [proof == "lint" or before.get(proof) is not PASSED for proof in proofs]
+    holds = lint.passed and not lint.tests
+    holding = [holds if proof == "lint" else after.get(proof) is PASSED for proof in proofs]
+    showing = [proof == "lint" or before.get(proof) is FAILED for proof in proofs]
     assert judged.passed == (all(holding) and any(showing))
     assert judged.reason
 

@@ -57,7 +57,7 @@ def test_tests_are_named_once_and_checks_are_none() -> None:
     evidence = [Evidence("AC-1", ("a.py::t", "lint", "b.py::t")), Evidence("AC-2", ("a.py::t",))]
     named = rules.tests_named(evidence, ["lint", "test"])
     assert named == ("a.py::t", "b.py::t")
-    assert rules.test_files((*named, "a.py::u", "free words")) == ("a.py", "b.py")
+    assert rules.test_files((*named, "a.py::u", "free words"), ("a.py", "b.py")) == ("a.py", "b.py")
 
 
 def test_approved_documents_say_what_proves_a_criterion_and_the_agent_only_where_there_are_none() -> None:
