@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,15 +20,17 @@ from agentos.domain.naming import clean_text
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState, Position, derive_status
 from agentos.runs.decide import told
-from agentos.runs.query import Listed, find_run, history_of, list_runs
+from agentos.runs.query import WAITING, Listed, find_run, history_of, list_runs
 from agentos.runs.result import ExitCode
 
 if TYPE_CHECKING:
     from agentos.runs.change import Shown
     from agentos.runs.desk import Desk
 
-_GROUPS: tuple[tuple[str, frozenset[JobState]], ...] = (
-    ("Waiting for you", frozenset({JobState.WAITING, JobState.BLOCKED})),
+_ANSWERED = "Answered, and not gone on with yet"
+_GROUPS: tuple[tuple[str, Collection[JobState]], ...] = (
+    ("Waiting for you", WAITING),
+    (_ANSWERED, ()),
     ("At work", frozenset({JobState.QUEUED, JobState.RUNNING})),
     ("On hold, interrupted or parked", frozenset({JobState.PAUSED, JobState.RETRY_WAIT})),
     ("Ended", TERMINAL),
@@ -61,7 +63,7 @@ def _print(request: Request, spot: Spot, found: tuple[tuple[Listed, ...], dateti
         print("Nothing is waiting and nothing runs.")
         print(f"Start with: {command(request, 'run', '--issue', 'N')}")
     for heading, jobs in _GROUPS:
-        group = [each for each in listed if each.run.job in jobs]
+        group = [each for each in listed if (heading == _ANSWERED if each.given else each.run.job in jobs)]
         if group:
             print(heading)
         for each in group:
@@ -75,6 +77,8 @@ def _entry(request: Request, spot: Spot, listed: Listed, now: datetime) -> Itera
     yield f"  issue {number}{where}, run #{run.ref.number}: {_stands(listed, now)}"
     if listed.held is not None and run.job is JobState.PAUSED:
         yield f"      {command(request, 'resume', number, repo=repo)}"
+    elif listed.given is not None:
+        yield f"      {command(request, 'run', '--issue', number, repo=repo)}"
     elif listed.wait is not None:
         for answer in answers_to(listed.wait, run.ref.issue.number, program=""):
             yield f"      {command(request, answer.strip(), repo=repo)}"
@@ -86,6 +90,8 @@ def _stands(listed: Listed, now: datetime) -> str:
     run = listed.run
     place = f"{run.stage}, {run.step}" if run.stage is not None and run.step else str(run.stage or "not begun")
     match run.job:
+        case JobState.WAITING | JobState.BLOCKED if listed.given is not None:
+            return one_line(f"{listed.given.kind} by {listed.given.actor}", 200)
         case JobState.WAITING | JobState.BLOCKED:
             return one_line(listed.wait.title if listed.wait is not None else run.error, 200)
         case JobState.RUNNING:

@@ -129,6 +129,10 @@ def _wait(report: Report, wait: Wait, *, rich: bool) -> "Iterator[str | Renderab
         yield f"What would let it go on: {one_line(as_called('; '.join(wait.needs), report.request))}."
     yield from _documents(report)
     yield ""
+    given = report.result.given
+    if given is not None:
+        yield f"{given.kind} by {one_line(given.actor)} is recorded. Go on with: {report.again()}"
+        return
     yield "Answer with:"
     for answer in report.answers():
         yield f"  {answer}"

@@ -105,8 +105,10 @@ class _Drive:
     async def _rests(self) -> bool:
         """Whether the run has nothing to do but to wait for a person, for which it needs no equipment."""
         run, wait = await self.desk.store.runs.get(self.run.ref.id), await self.desk.store.runs.wait(self.run.ref.id)
-        asks = run.job in (JobState.WAITING, JobState.BLOCKED) and wait is not None and wait.id
-        return bool(asks) and not await self.desk.store.decisions.pending(run.ref.id)
+        if run.job not in (JobState.WAITING, JobState.BLOCKED) or wait is None or not wait.id:
+            return False
+        pending = await self.desk.store.decisions.pending(run.ref.id)
+        return not any(row.decision.wait_id in ("", wait.id) for row in pending)
 
     async def _stop(self, exc: Exception) -> None:
         """Effect: a run the world or the machine stopped is halted; by anything else, it fails with its traceback."""

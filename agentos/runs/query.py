@@ -43,17 +43,31 @@ async def find_run(
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list, with what it waits for and the hold it is under."""
+    """A run in a list, with what it waits for, the hold it is under, and the answer it was given but did not take yet."""
 
     run: Run
     wait: Wait | None
     held: Decision | None = None
+    given: Decision | None = None
 
 
 async def list_runs(store: Store, *, ended: bool = False) -> tuple[Listed, ...]:
     """Every live run of every repository, newest first; with `ended` the others too."""
     found = await store.runs.find(jobs=None if ended else LIVE, limit=MOST_LISTED)
-    return tuple([Listed(run, await store.runs.wait(run.ref.id), await _hold(store, run)) for run in found])
+    return tuple([await _listed(store, run) for run in found])
+
+
+async def _listed(store: Store, run: Run) -> Listed:
+    wait = await store.runs.wait(run.ref.id)
+    return Listed(run, wait, await _hold(store, run), await given_answer(store, run, wait))
+
+
+async def given_answer(store: Store, run: Run, wait: Wait | None) -> Decision | None:
+    """What was answered to `wait` while nobody took it: the run goes on with it."""
+    if wait is None or run.job not in WAITING:
+        return None
+    answers = (row.decision for row in await store.decisions.pending(run.ref.id))
+    return next((said for said in answers if said.wait_id == wait.id), None)
 
 
 async def _hold(store: Store, run: Run) -> Decision | None:

@@ -9,6 +9,7 @@ from agentos.domain.decision import Decision, Wait
 from agentos.domain.pipeline import Outcome
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
+from agentos.runs.query import given_answer
 from agentos.store import Store
 
 
@@ -41,7 +42,7 @@ _BY_JOB = {
 @dataclass(frozen=True, slots=True)
 class OrchestrationResult:
     """How far a run got. `wait` says what it waits for; `paths` are its documents, relative to the data folder; `held`
-    is the hold it is under."""
+    is the hold it is under, `given` the answer it did not take yet."""
 
     run: Run
     wait: Wait | None
@@ -50,6 +51,7 @@ class OrchestrationResult:
     merge_sha: str
     paths: dict[str, str]
     held: Decision | None = None
+    given: Decision | None = None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -70,13 +72,14 @@ async def result_of(store: Store, run: Run) -> OrchestrationResult:
         row.key: dict(row.result or {}) for row in await store.effects.of_issue(run.ref.issue)
     }
     refs = await store.artifacts.of_run(run.ref.id)
-    held = await store.decisions.hold(run.ref.id)
+    held, wait = await store.decisions.hold(run.ref.id), await store.runs.wait(run.ref.id)
     return OrchestrationResult(
         run=run,
-        wait=await store.runs.wait(run.ref.id),
+        wait=wait,
         spend=await store.exchanges.spend(run.ref.id),
         pr_url=str(effects.get("pr", {}).get("url", "")),
         merge_sha=str(effects.get("merge", {}).get("sha", "")),
         paths={ref.path.rsplit("/", 1)[-1]: ref.path for ref in refs},
         held=held.decision if held is not None and run.job not in TERMINAL else None,
+        given=await given_answer(store, run, wait),
     )

@@ -66,6 +66,12 @@ def test_no_wait_only_records_and_the_next_run_goes_on(desk: Desk) -> None:
     assert (recorded.code, recorded.out) == (0, "")
     assert "--issue 1" in recorded.err
     assert desk.agentos("show", "1", "--json").result["wait"]["gate"] == "before_pr"
+    for words in (("status",), ("show", "1")):
+        told = desk.agentos(*words).out
+        assert "approve by " in told
+        assert "--issue 1" in told.splitlines()[-1]
+        assert "Waiting for you\n" not in told
+        assert "Answer with" not in told
     done = desk.agentos("--issue", "1", "--json")
     assert done.result["wait"]["kind"] == "review"
 
