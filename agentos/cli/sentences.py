@@ -62,7 +62,7 @@ def _proof(data: Mapping[str, Any]) -> Said:
     """The tests that are to prove the change, run without it."""
     tests, failed = int(data.get("tests", 0)), int(data.get("failed", 0))
     if not tests:
-        return Said("the named tests cannot run without the change, as it should be")
+        return Said("without the change no report told of the named tests, so they prove nothing", Weight.TROUBLE)
     if not failed:
         return Said(
             f"{count(tests, 'named test')} passed without the change, too, and so prove nothing", Weight.TROUBLE

@@ -1,6 +1,7 @@
 """From a plain repository to a first run."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,12 +67,21 @@ def test_a_workflow_that_is_not_committed_is_asked_for_by_name(fresh: Desk) -> N
     assert "git add WORKFLOW.md" in done.err
 
 
-def test_the_demo_ends_with_a_merged_change_and_a_script_used_up(tmp_path: Path) -> None:
+def _installed(folder: Path) -> Path:
+    """The program as a wheel lays it out, far from its checkout."""
+    shutil.copytree(ROOT / "agentos", folder / "agentos", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("configs", "prompts"):
+        shutil.copytree(ROOT / name, folder / "agentos" / "_data" / name)
+    return folder
+
+
+@pytest.mark.parametrize("installed", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_the_demo_ends_with_a_merged_change_and_a_script_used_up(tmp_path: Path, *, installed: bool) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "AGENTOS_CONFIG": str(tmp_path / "none.yaml")}
     (tmp_path / "none.yaml").write_text("{}\n", "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "agentos.cli.demo"],
-        cwd=ROOT,
+        cwd=_installed(tmp_path / "site") if installed else ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
