@@ -1,11 +1,13 @@
 """An issue becomes a merged change, by the program alone."""
 
+import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.crash.toy import FOLLOW_UPS, replies
-from tests.e2e.conftest import Desk
+from tests.e2e.conftest import ROOT, Desk
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -18,6 +20,7 @@ def test_an_issue_becomes_a_merged_change_once_with_red_tests_and_feedback_on_th
     assert "approve 1" in begun.out
     asked = desk.agentos("approve", "1", "--json")
     assert asked.code == 4, asked.err
+    assert f"Recorded: approve {asked.result['wait']['subject'][:12]} for run #1" in asked.err
     assert asked.result["wait"]["kind"] == "review"
     again = desk.agentos("feedback", "1", "End it with an exclamation mark.")
     assert again.code == 4, again.err
@@ -32,8 +35,12 @@ def test_an_issue_becomes_a_merged_change_once_with_red_tests_and_feedback_on_th
     filed = [path.read_text("utf-8") for path in (desk.target / "tickets").glob("002-*.md")]
     assert any(FOLLOW_UPS["follow_ups"][0]["title"] in text for text in filed)
     assert "nobody asked" not in merged.err
+    record = desk.record()
+    jsonschema.validate(record, json.loads((ROOT / "docs" / "reference" / "run.schema.json").read_text("utf-8")))
+    assert record["schema"] == "agentos.run/v1"
+    assert str(desk.home.parent) not in json.dumps(record)
     # Red tests went back to the code until they were green: at the base, at the first commit, at the second, …
-    checks = [check["passed"] for check in desk.record()["checks"] if check["name"] == "test"]
+    checks = [check["passed"] for check in record["checks"] if check["name"] == "test"]
     assert checks[:3] == [True, False, True]
     again = desk.agentos("--issue", "1", "--json")
     assert (again.code, again.result["run"], again.result["outcome"]) == (0, 1, "merged")
