@@ -1,6 +1,7 @@
 """The account of a run as lines of text: off a terminal and on it the same words (pure)."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from agentos.cli.terminal import SHORT, clean_line, count, moment, money, one_line
 from agentos.domain.budget import Spend
@@ -12,15 +13,18 @@ MOST_FILES = 20
 
 
 def account_lines(account: Account, *, full: bool) -> Iterator[str]:
-    """All sections that have something to say; with `full`, differences between drafts to their last line."""
+    """All sections that have something to say; with `full`, every document by its digest, and differences between drafts
+    to their last line."""
     for heading, lines in (
         ("Timeline", _timeline(account)),
+        ("Verdicts", _verdicts(account)),
         ("Findings", _findings(account)),
         ("Decisions", _decisions(account)),
         ("Change", _change(account.change)),
         ("Undone rounds", map(_undone, account.undone)),
         ("Drafts", _drafts(account, full=full)),
         ("Cost", _cost(account)),
+        ("Documents", _documents(account) if full else iter(())),
     ):
         told = list(lines)
         if told:
@@ -35,6 +39,13 @@ def _timeline(account: Account) -> Iterator[str]:
         result = "skipped" if visit.skipped else visit.verdict or ("ended" if visit.ended_at else "not finished")
         why = visit.skipped or visit.why
         yield f"{moment(visit.started_at)}  {name:<14} {result}" + (f": {one_line(why)}" if why else "")
+
+
+def _verdicts(account: Account) -> Iterator[str]:
+    for each in account.verdicts:
+        name = f"{each.stage}, round {each.round}" if each.round else str(each.stage)
+        found = f", {count(len(each.review.findings), 'finding')}" if each.review.findings else ""
+        yield f"{name:<16} " + one_line(f"{each.review.verdict}{found}  {each.review.model}")
 
 
 def _findings(account: Account) -> Iterator[str]:
@@ -93,3 +104,8 @@ def _spends(spends: Mapping[str, Spend]) -> Iterator[str]:
     for name, spend in spends.items():
         tokens = spend.input_tokens + spend.output_tokens
         yield f"{one_line(name):<28} {count(spend.calls, 'call'):>9} {tokens:>9} tokens  {money(spend.usd)}"
+
+
+def _documents(account: Account) -> Iterator[str]:
+    for ref in account.artifacts:
+        yield one_line(f"{ref.sha256[:SHORT]} {ref.size_bytes:>9} bytes  {PurePosixPath(ref.path).name}")

@@ -168,7 +168,9 @@ def _look(parser: Parser, name: str) -> None:
     if name == "status":
         parser.add_argument("--all", dest="everything", action="store_true", help="runs that have ended, too")
     elif name == "show":
-        parser.add_argument("--full", dest="everything", action="store_true", help="differences between drafts in full")
+        parser.add_argument(
+            "--full", dest="everything", action="store_true", help="every document, and differences in full"
+        )
         parser.add_argument("--html", type=Path, metavar="FILE", help="write it as one page for a browser instead")
     elif name == "diff":
         parser.add_argument("--stat", action="store_true", help="only which files, and how many lines")

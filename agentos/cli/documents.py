@@ -78,6 +78,17 @@ class VisitDocument(_Part):
     skipped: str
 
 
+class VerdictDocument(_Part):
+    """What a reviewer said of one draft or change: `verdict` is approve, revise or block."""
+
+    stage: str
+    round: int
+    verdict: str
+    findings: int
+    model: str
+    subject: str
+
+
 class FindingDocument(_Part):
     """One finding of a reviewer, and its fate: fixed, left, or open."""
 
@@ -148,7 +159,9 @@ class ShowDocument(ResultDocument):
     """The whole account of one run: the result, and how it came about."""
 
     schema_: str = Field(default="agentos.show/v1", alias="schema")
+    title: str
     timeline: list[VisitDocument]
+    verdicts: list[VerdictDocument]
     findings: list[FindingDocument]
     decisions: list[DecisionDocument]
     cost_by_stage: dict[str, CostDocument]

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agentos.cli.account_view import changed
 from agentos.cli.reports import Report
-from agentos.cli.terminal import moment, money
+from agentos.cli.terminal import duration, moment, money
 from agentos.domain.naming import clean_text
 from agentos.domain.status import Position, derive_status
 from agentos.runs.account import Account
@@ -29,7 +30,7 @@ def run_page(report: Report, account: Account) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=moment, money=money, changed=changed, told=told)
+    environment.filters.update(moment=moment, money=money, changed=changed, told=told, span=_span)
     page = environment.get_template("run.html.jinja").render(
         style=style,
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -39,3 +40,10 @@ def run_page(report: Report, account: Account) -> str:
         account=account,
     )
     return clean_text(page)
+
+
+def _span(ended_at: str | None, started_at: str) -> str:
+    """How long a visit took, waiting included; empty while it is not over."""
+    if ended_at is None:
+        return ""
+    return duration((datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)).total_seconds())

@@ -12,13 +12,14 @@ from agentos.cli.documents import (
     RedraftDocument,
     ShowDocument,
     UndoneDocument,
+    VerdictDocument,
     VisitDocument,
 )
 from agentos.cli.reports import Report
 from agentos.cli.result_document import CostDocument, result_fields
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport
-from agentos.runs.account import Account, JudgedIn
+from agentos.runs.account import Account, JudgedIn, Verdict
 
 if TYPE_CHECKING:
     from agentos.store.decisions import DecisionRow
@@ -28,6 +29,7 @@ def show_document(report: Report, account: Account) -> ShowDocument:
     """All that `show` tells."""
     return ShowDocument(
         **result_fields(report),
+        title=account.title,
         timeline=[
             VisitDocument(
                 stage=each.stage,
@@ -40,6 +42,7 @@ def show_document(report: Report, account: Account) -> ShowDocument:
             )
             for each in account.visits
         ],
+        verdicts=[_verdict(each) for each in account.verdicts],
         findings=[_finding(each) for each in account.findings],
         decisions=[_decision(each) for each in account.decisions],
         cost_by_stage=_costs(account.cost_by_stage),
@@ -67,6 +70,18 @@ def change_document(change: ChangeReport) -> ChangeDocument:
         insertions=change.insertions,
         deletions=change.deletions,
         files=files,
+    )
+
+
+def _verdict(said: Verdict) -> VerdictDocument:
+    review = said.review
+    return VerdictDocument(
+        stage=said.stage,
+        round=said.round,
+        verdict=review.verdict,
+        findings=len(review.findings),
+        model=review.model,
+        subject=review.subject,
     )
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -42,6 +42,15 @@ class JudgedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reviewer said of one draft or change. `round` is 0 where it was not told."""
+
+    stage: Stage
+    round: int
+    review: Review
+
+
+@dataclass(frozen=True, slots=True)
 class Redraft:
     """What one draft of a document changed in the one before: a unified diff of how people read them."""
 
@@ -52,12 +61,14 @@ class Redraft:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All there is to tell about `run`. `change` is what was measured last of what stands; None while there is no commit.
-    `undone` are the rounds that made it worse."""
+    """All there is to tell about `run`. `title` is empty until triage ends; `change` is what was measured last of what
+    stands, None while there is no commit; `undone` the rounds that made it worse; `patch` the lines of what passed last."""
 
     run: Run
+    title: str
     events: tuple[Event, ...]
     visits: tuple[Visit, ...]
+    verdicts: tuple[Verdict, ...]
     findings: tuple[JudgedIn, ...]
     decisions: tuple[DecisionRow, ...]
     cost_by_stage: Mapping[str, Spend]
@@ -66,33 +77,51 @@ class Account:
     redrafts: tuple[Redraft, ...]
     change: ChangeReport | None
     undone: tuple[Undone, ...] = ()
+    patch: tuple[str, ...] = ()
 
 
 async def account_of(store: Store, run: Run) -> Account:
     """The account of `run` as the store has it now."""
     events = await store.ledger.read(run.ref.id)
     refs = await store.artifacts.of_run(run.ref.id)
+    verdicts, spent = tuple(verdicts_in(events)), await store.exchanges.spend_by(run.ref.id, "stage")
+    brief, patch = await _content(store, refs, "issue-brief.json"), await _content(store, refs, "diff.patch")
     return Account(
         run=run,
+        title=load_json(IssueBrief, brief).title if brief else "",
         events=events,
         visits=visits(events),
-        findings=judged(events),
+        verdicts=verdicts,
+        findings=judged(verdicts),
         decisions=await store.decisions.of_run(run.ref.id),
-        cost_by_stage=await store.exchanges.spend_by(run.ref.id, "stage"),
+        cost_by_stage={stage: spent[stage] for stage in Stage if stage in spent},
         cost_by_model=await store.exchanges.spend_by(run.ref.id, "model"),
         artifacts=tuple({ref.path: ref for ref in refs}.values()),
         redrafts=await _redrafts(store, refs),
         change=await measured_change(store, refs),
         undone=tuple(load(Undone, event.data) for event in events if event.kind is EventKind.ROUND_UNDONE),
+        patch=tuple(patch.decode("utf-8", "replace").splitlines()),
     )
 
 
-def judged(events: Iterable[Event]) -> tuple[JudgedIn, ...]:
-    """Every finding of every reviewer, stage by stage, with what became of it."""
-    reviews: dict[Stage, list[Review]] = {}
+async def _content(store: Store, refs: Iterable[ArtifactRef], name: str) -> bytes:
+    """What the document of that name says; empty where there is none."""
+    found = [ref for ref in refs if PurePosixPath(ref.path).name == name]
+    return await store.artifacts.get(found[-1].sha256) if found else b""
+
+
+def verdicts_in(events: Iterable[Event]) -> Iterator[Verdict]:
+    """Every verdict of a reviewer, in order."""
     for event in events:
         if event.kind is EventKind.REVIEW_JUDGED and event.stage is not None:
-            reviews.setdefault(event.stage, []).append(_review(event.data))
+            yield Verdict(event.stage, int(event.data.get("round", 0)), _review(event.data))
+
+
+def judged(verdicts: Iterable[Verdict]) -> tuple[JudgedIn, ...]:
+    """Every finding of every reviewer, stage by stage, with what became of it."""
+    reviews: dict[Stage, list[Review]] = {}
+    for verdict in verdicts:
+        reviews.setdefault(verdict.stage, []).append(verdict.review)
     found: list[JudgedIn] = []
     for stage, said in reviews.items():
         left = Fate.LEFT if said[-1].verdict is ReviewVerdict.APPROVE else OPEN
@@ -145,5 +174,5 @@ def shortened(change: Redraft, most: int) -> Redraft:
 
 async def measured_change(store: Store, refs: Iterable[ArtifactRef]) -> ChangeReport | None:
     """What was measured last of the run whose documents `refs` are; None while there is no commit."""
-    measured = [ref for ref in refs if PurePosixPath(ref.path).name == "change.json"]
-    return load_json(ChangeReport, await store.artifacts.get(measured[-1].sha256)) if measured else None
+    measured = await _content(store, refs, "change.json")
+    return load_json(ChangeReport, measured) if measured else None

@@ -22,6 +22,7 @@ from agentos.runs.former import former_values, supersede
 from agentos.runs.start import restart, start
 from agentos.store.ledger import unseen
 from agentos.workflows.orchestrator.state import resumed
+from tests.crash.toy import LLD, PROOF, SPEC, replies
 from tests.e2e.conftest import Desk as Machine
 
 _sources = count(1)
@@ -225,3 +226,42 @@ async def test_a_run_that_died_before_its_first_step_enters_where_it_was_told_to
         assert (done.ref.number, done.stage, done.job) == (2, Stage.IMPL, JobState.WAITING)
         calls = await ann.desk.store.exchanges.calls(run.ref.id)
         assert {call.stage for call in calls} == {Stage.IMPL}, "what was made before is not paid for again"
+
+
+async def test_a_blocked_design_is_skipped_retried_or_rejected_and_takes_no_other_word(
+    person: Open, desk: Machine
+) -> None:
+    script = replies()
+    block = {"json": {"verdict": "block", "summary": "No.", "confidence": 90, "findings": []}}
+    script["lld", "reviewer", 1] = script["lld", "reviewer", 2] = [block]
+    script["lld", "drafter", 2] = [{"json": {**LLD, "logic": "The greeting, by upper()."}}]
+    script["spec", "drafter", 1] = [
+        {"json": {**SPEC, "tests": [{"scenario": "AC-1", "test": PROOF}], "checklist": ["AC-1 proved"]}}
+    ]
+    desk.says(script)
+    async with person() as ann:
+        run = await ann.begin()
+        assert (run.job, run.stage) == (JobState.BLOCKED, Stage.LLD)
+        with pytest.raises(UsageError, match="which takes retry, feedback, reject, not answer"):
+            await ann.says(run, DecisionKind.ANSWER, "yes")
+        with pytest.raises(UsageError, match="spec cannot be skipped now"):
+            await ann.says(run, DecisionKind.SKIP, "no need", Stage.SPEC)
+        with pytest.raises(UsageError, match="skip needs a reason"):
+            await ann.says(run, DecisionKind.SKIP, "", Stage.LLD)
+        await ann.says(run, DecisionKind.RETRY)
+        again = await ann.takes_on(run)
+        assert (again.job, again.stage) == (JobState.BLOCKED, Stage.LLD), (
+            "the reviewer says the same of the second draft"
+        )
+        await ann.says(again, DecisionKind.SKIP, "it is in the issue", Stage.LLD)
+        done = await ann.takes_on(again)
+        assert (done.job, done.stage) == (JobState.WAITING, Stage.IMPL)
+        reasons = [
+            event.data["reason"]
+            for event in await ann.desk.store.ledger.read(run.ref.id)
+            if event.kind is EventKind.STAGE_SKIPPED
+        ]
+        assert reasons == ["ann: it is in the issue"]
+        await ann.says(done, DecisionKind.REJECT, "not wanted")
+        assert (await ann.takes_on(done)).outcome is Outcome.CANCELLED
+        assert ann.left_over() == []

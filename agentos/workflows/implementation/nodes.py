@@ -210,7 +210,14 @@ async def review(state: RunState, step: Step) -> RunState:
         feedback=state.get("feedback", []),
     )
     judged = reply.to_review(diff=diff, subject=state["head_sha"], model=step.ctx.choice.of(Stage.IMPL, "reviewer"))
-    await step.emit(EventKind.REVIEW_JUDGED, verdict=judged.verdict, findings=[dump(f) for f in judged.findings])
+    await step.emit(
+        EventKind.REVIEW_JUDGED,
+        verdict=judged.verdict,
+        findings=[dump(item) for item in judged.findings],
+        round=used(state, f"judged.{step.stage}") + 1,
+        subject=judged.subject,
+        model=judged.model,
+    )
     ref = await step.keep_record(ArtifactKind.CHECKS, rules.with_review(report, judged), name="change")
     artifacts = with_item(with_item(state.get("artifacts"), "change", ref.sha256), BEST, ref.sha256)
     update: RunState = {"artifacts": artifacts}

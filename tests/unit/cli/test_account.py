@@ -18,14 +18,15 @@ from agentos.cli.show_document import show_document
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport, TouchedFile, Undone
+from agentos.domain.check import CriterionResult
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
-from agentos.domain.document import Finding, Severity
+from agentos.domain.document import Finding, Review, ReviewVerdict, Severity
 from agentos.domain.event import Event, EventKind
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Gate, Stage
 from agentos.domain.run import Run, RunRef
 from agentos.domain.status import JobState, WaitKind
-from agentos.runs.account import Account, JudgedIn, judged, redraft, shortened
+from agentos.runs.account import Account, JudgedIn, Verdict, judged, redraft, shortened, verdicts_in
 from agentos.runs.result import OrchestrationResult
 from agentos.store.decisions import DecisionRow
 from agentos.workflows.kit.timeline import Visit
@@ -60,8 +61,10 @@ def _account(text: str) -> Account:
     said = Decision(DecisionKind.FEEDBACK, text, "cli:1", text, subject=text)
     return Account(
         run=run,
+        title=text,
         events=(),
         visits=(Visit(Stage.LLD, 2, AT, AT, "PASS", text), Visit(Stage.IMPL, 1, AT)),
+        verdicts=(Verdict(Stage.LLD, 1, Review(ReviewVerdict.REVISE, (), text, text)),),
         findings=(JudgedIn(Stage.LLD, Finding(Severity.MAJOR, text, text, text), text, "open"),),
         decisions=(DecisionRow(1, 1, said, AT, None),),
         cost_by_stage={"lld": Spend(2, 10, 5, 0.5)},
@@ -69,9 +72,18 @@ def _account(text: str) -> Account:
         artifacts=(ArtifactRef(ArtifactKind.LLD, "a" * 64, 12, f"runs/{text}"),),
         redrafts=(redraft(("lld-draft-1", f"one\n{text}\nthree"), ("lld-draft-2", f"one\n{text}!\nthree")),),
         change=ChangeReport(
-            "a" * 40, "b" * 40, text, (TouchedFile(text, 3, 1), TouchedFile("b", None, None)), 3, 1, (), (), ()
+            "a" * 40,
+            "b" * 40,
+            text,
+            (TouchedFile(text, 3, 1), TouchedFile("b", None, None)),
+            3,
+            1,
+            (),
+            (CriterionResult(text, False, (text,), text),),
+            (),
         ),
         undone=(Undone("c" * 40, "d" * 40, (text, "AC-1")),),
+        patch=(f"+{text}", f"-{text}", text),
     )
 
 
@@ -135,7 +147,7 @@ def test_the_page_allows_itself_its_own_style_and_nothing_else() -> None:
 def test_the_text_tells_each_part_and_moves_nothing_on_the_screen() -> None:
     said = list(account_lines(_account(HOSTILE), full=False))
     headings = [line for line in said if line and not line.startswith(" ")]
-    assert headings == ["Timeline", "Findings", "Decisions", "Change", "Undone rounds", "Drafts", "Cost"]
+    assert headings == ["Timeline", "Verdicts", "Findings", "Decisions", "Change", "Undone rounds", "Drafts", "Cost"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", "\n".join(said))
 
 
@@ -143,6 +155,7 @@ def test_a_run_that_did_nothing_has_nothing_to_tell_but_its_empty_cost() -> None
     empty = replace(
         _account("x"),
         visits=(),
+        verdicts=(),
         findings=(),
         decisions=(),
         redrafts=(),
@@ -176,7 +189,7 @@ def test_a_finding_is_open_until_a_review_approves_or_drops_it() -> None:
         _judged(Stage.LLD, "approve", "kept"),
         _judged(Stage.IMPL, "revise", "waits"),
     ]
-    fate = {item.finding.problem: (item.stage, item.fate) for item in judged(events)}
+    fate = {item.finding.problem: (item.stage, item.fate) for item in judged(verdicts_in(events))}
     assert fate == {"mended": ("lld", "fixed"), "kept": ("lld", "left"), "waits": ("impl", "open")}
 
 
