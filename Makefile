@@ -41,6 +41,13 @@ $(STAMP): uv.lock pyproject.toml
 	touch $@; \
 	echo "Ready: .venv holds everything. Next: make demo"
 
+system:  ## bubblewrap by apt, where this is root on a system with apt; the tests of that sandbox are skipped without it
+	@if command -v bwrap >/dev/null; then echo "bwrap is there"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq >/dev/null 2>&1 && apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null 2>&1; then \
+	  echo "bubblewrap installed"; \
+	else echo "bubblewrap could not be installed here: its tests are skipped, by name"; fi
+
 demo: setup  ## an issue becomes a merged change before your eyes; MODEL=anthropic:... for a real model
 	@$(PYTHON) -m agentos.cli.demo $(if $(MODEL),--model '$(MODEL)')
 
@@ -60,4 +67,4 @@ clean:  ## removes .venv and every cache
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup demo check test test-full bench clean
+.PHONY: help setup system demo check test test-full bench clean

@@ -20,8 +20,9 @@ from hypothesis import settings
 FLOORS = Path(__file__).parent / "floors.toml"
 EXAMPLES = {"": 100, "check": 100, "test": 100, "full": 7_000}
 """Suite -> how often a property is tried; without a suite, somebody runs one file."""
-PROPERTY = "figure"
+PROPERTY, EXCUSE = "figure", "excuse"
 Figure = Callable[[str, int], None]
+Excuse = Callable[[str, str], None]
 
 
 @dataclass
@@ -30,11 +31,14 @@ class Figures:
 
     held: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    excused: dict[str, str] = field(default_factory=dict)
 
     def take(self, report: pytest.TestReport) -> None:
         """Effect: the figures of one test are counted."""
         if report.when != "call":
             return
+        excuses: list[Any] = [value for key, value in report.user_properties if key == EXCUSE]
+        self.excused.update(excuses)
         figures: list[Any] = [value for key, value in report.user_properties if key == PROPERTY]
         for name, number in figures:
             if report.passed:
@@ -44,15 +48,19 @@ class Figures:
 
     def lines(self, floors: Mapping[str, int]) -> list[str]:
         """One line a figure, by name."""
-        return [self._line(name, floors.get(name, 0)) for name in sorted({*self.held, *self.failed, *floors})]
+        return [
+            self._line(name, floors.get(name, 0)) for name in sorted({*self.held, *self.failed, *floors, *self.excused})
+        ]
 
     def _line(self, name: str, floor: int) -> str:
+        if name in self.excused:
+            return f"{name}: {floor or 'all'} skipped, {self.excused[name]}"
         kept = f"floor {floor:,}" + ("" if self.held[name] >= floor else ": TOO FEW") if floor else "no floor"
         return f"{name}: {self.held[name]:,} held, {self.failed[name]:,} failed ({kept})"
 
     def below(self, floors: Mapping[str, int]) -> list[str]:
-        """The names of the figures that fell below their floor."""
-        return [name for name, floor in floors.items() if self.held[name] < floor]
+        """The names of the figures that fell below their floor, but for what this machine cannot have."""
+        return [name for name, floor in floors.items() if self.held[name] < floor and name not in self.excused]
 
 
 def share(part: float) -> settings:
@@ -132,6 +140,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def figure(request: pytest.FixtureRequest) -> Figure:
     """Adds to a figure: `figure("attacks", 12)`."""
     return lambda name, number: request.node.user_properties.append((PROPERTY, (name, number)))
+
+
+@pytest.fixture
+def excuse(request: pytest.FixtureRequest) -> Excuse:
+    """Says why this machine holds nothing of a figure: `excuse("probes", "there is no such program")`."""
+    return lambda name, reason: request.node.user_properties.append((EXCUSE, (name, reason)))
 
 
 def _controls(config: pytest.Config) -> bool:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.bare import Recorded, replay  # noqa: E402
+from tests.bench.boxes import started  # noqa: E402
 
 BIN = Path(sys.executable).parent
 DEMO = (str(BIN / "agentos"), "demo")
@@ -144,6 +145,15 @@ def start_up(world: World, tries: int) -> list[Figure]:
     return [figure(name, taken[name], target) for name, (_, target) in commands.items()]
 
 
+def boxes(tries: int) -> list[Figure]:
+    """What a command waits for its sandbox."""
+    targets = {"sandlock": 10.0}
+    return [
+        Figure(f"sh -c true: {name}", statistics.median(taken), "ms", least=min(taken), target=targets.get(name))
+        for name, taken in started(tries).items()
+    ]
+
+
 # --- a whole run ------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +262,7 @@ def measure(folder: Path, tries: int) -> dict[str, list[Figure]]:
         if not number:
             parts["Start-up"] = start_up(world, tries)
         world.close()
+    parts["Sandbox"] = boxes(4 * tries)
     return parts | whole_run(folder, runs)
 
 

@@ -109,9 +109,11 @@ async def _looked_at(kind: str, surroundings: Surroundings) -> tuple[str, str]:
 
 def missing(kind: str) -> tuple[str, str]:
     """The backend with its version, and what it lacks on this machine, if anything."""
-    if not sys.platform.startswith("linux"):
+    if kind in CONFINING and not sys.platform.startswith("linux"):
         return kind, "it needs Linux"
-    return _sandlock() if kind == "sandlock" else _bubblewrap()
+    if kind == "bubblewrap":
+        return _bubblewrap()
+    return _sandlock() if kind == "sandlock" else (kind, "")
 
 
 def _sandlock() -> tuple[str, str]:

@@ -12,7 +12,7 @@ import sys
 
 from agentos.adapters.sandbox.order import Place, place_of, read_order
 from agentos.adapters.sandbox.supervisor import stand_by
-from agentos.adapters.sandbox.worker import ORDER_MOST_BYTES
+from agentos.adapters.sandbox.worker import receive
 
 
 def main(knows_sandlock: str) -> None:
@@ -27,11 +27,11 @@ def main(knows_sandlock: str) -> None:
     orders = socket.socket(fileno=0)
     ahead: tuple[Place, socket.socket] | None = None
     while True:
-        raw, descriptors, _, _ = socket.recv_fds(orders, ORDER_MOST_BYTES, 2)
+        raw, descriptors = receive(orders)
         if not raw:
             return
         place = place_of(read_order(raw))
-        door = ahead[1] if ahead is not None and ahead[0] == place else _start(place, orders)
+        door = ahead[1] if ahead is not None and ahead[0] == place else _start(place, orders.fileno(), *descriptors)
         if ahead is not None and ahead[1] is not door:
             ahead[1].close()
         with door:
@@ -39,16 +39,16 @@ def main(knows_sandlock: str) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         # The next command most likely wants the same.
-        ahead = (place, _start(place, orders))
+        ahead = (place, _start(place, orders.fileno()))
 
 
-def _start(place: Place, orders: socket.socket) -> socket.socket:
-    """The door of a supervisor that stands by."""
+def _start(place: Place, *ours_alone: int) -> socket.socket:
+    """The door of a supervisor that stands by, and has none of the descriptors that are `ours_alone`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         try:
-            orders.close()
-            ours.close()
+            for descriptor in (*ours_alone, ours.fileno()):
+                os.close(descriptor)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             stand_by(place, theirs)
         finally:

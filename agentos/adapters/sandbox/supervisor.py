@@ -14,7 +14,7 @@ from pathlib import Path
 from agentos.adapters.sandbox.order import Answer, Order, Place, read_order
 from agentos.adapters.sandbox.tree import adopt_orphans, kill_all, reap
 from agentos.adapters.sandbox.watch import TICK_S, Watch
-from agentos.adapters.sandbox.worker import ORDER_MOST_BYTES, Worker, hire
+from agentos.adapters.sandbox.worker import Worker, hire, receive
 
 
 def stand_by(place: Place, door: socket.socket) -> None:
@@ -27,7 +27,7 @@ def stand_by(place: Place, door: socket.socket) -> None:
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     worker = hire(place)
-    raw, descriptors, _, _ = socket.recv_fds(door, ORDER_MOST_BYTES, 2)
+    raw, descriptors = receive(door)
     if raw:
         control, output = descriptors
         complaints, complaint = os.pipe()

@@ -16,6 +16,8 @@ from agentos.adapters.sandbox.tree import descendants
 TICK_S = 0.05
 OWN_PROCESSES = 4
 """Processes of a tree that are ours: the one that starts it, and the first ones of a namespace."""
+THREADS_EACH = 8
+"""Threads that go with each process allowed; some programs have dozens, most have one."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _WALK_STEP = 16
@@ -39,6 +41,8 @@ class Watch:
         pids = _below(os.getpid())
         if len(pids) > self._bounds.processes + OWN_PROCESSES:
             return f"more than {self._bounds.processes} processes"
+        if _threads(pids) > self._bounds.processes * THREADS_EACH:
+            return f"more than {self._bounds.processes * THREADS_EACH} threads"
         if _resident_bytes(pids) > self._bounds.memory_bytes < _proportional_bytes(pids):
             return f"more than {_size(self._bounds.memory_bytes)} of memory"
         if _cpu_s(pids) > self._bounds.cpu_s:
@@ -163,6 +167,11 @@ def _proportional_bytes(pids: list[int]) -> int:
         kilobytes = next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), None)
         total += _resident_bytes([pid]) if kilobytes is None else kilobytes * 1024
     return total
+
+
+def _threads(pids: list[int]) -> int:
+    fields = [_read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[17:18] for pid in pids]
+    return sum(int(each[0]) for each in fields if each)
 
 
 def _cpu_s(pids: list[int]) -> float:

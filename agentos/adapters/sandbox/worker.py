@@ -17,6 +17,14 @@ ORDER_MOST_BYTES = 200_000
 """Below what a Unix socket takes in one message by default."""
 
 
+def receive(door: socket.socket) -> tuple[bytes, list[int]]:
+    """An order and its two descriptors, which no program that is started will inherit; nothing where nobody sends more."""
+    raw, descriptors, _, _ = socket.recv_fds(door, ORDER_MOST_BYTES, 2)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # unlike all others that Python opens, these are not so by themselves
+    return raw, descriptors
+
+
 class Worker(NamedTuple):
     """One that waits. Through `door` it takes an order with two descriptors: where its output goes, and complaints."""
 
@@ -65,7 +73,7 @@ def _wait(door: socket.socket, refusal: str) -> None:
     """Never returns: this process waits for its order, becomes the command, or stands guard over it and ends as it does."""
     complaint = -1
     try:
-        raw, (output, complaint), _, _ = socket.recv_fds(door, ORDER_MOST_BYTES, 2)
+        raw, (output, complaint) = receive(door)
         if refusal:
             raise OSError(refusal)
         os._exit(_obey(read_order(raw), output, complaint))
@@ -130,7 +138,7 @@ def _bound(order: Order) -> None:
     kinds = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: bounds.disk_bytes,
-        resource.RLIMIT_CPU: max(1, int(bounds.cpu_s)),
+        resource.RLIMIT_CPU: int(bounds.cpu_s) + 2,  # the whole tree is looked at before, and stopped with a word
     }
     if order.rules is None:  # who guards needs descriptors of its own, and bounds those of the guarded
         kinds[resource.RLIMIT_NOFILE] = bounds.open_files
