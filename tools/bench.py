@@ -190,7 +190,8 @@ def whole_run(folder: Path, runs: Sequence[Timed]) -> dict[str, list[Figure]]:
     world.close()
     bare = replay(world.folder, snapshots, recorded.calls)
     run, bare_s = figure("the demo, start to end", runs), sum(each.wall_s for each in bare.values())
-    bare_cpu_s = sum(each.cpu_s for each in bare.values())
+    # Checks run below a launcher of their own that nobody waits for: the demo's processor time is without them.
+    bare_cpu_s = bare["git"].cpu_s
     overhead = [
         run,
         *[Figure(f"bare: {each.calls} × {kind}", each.wall_s, cpu_s=each.cpu_s) for kind, each in bare.items()],
