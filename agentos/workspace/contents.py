@@ -101,7 +101,8 @@ class RepositoryContents:
         rest = (await self.git.run("cat-file", "--batch", "-z", input=(name + b"\0" for name in names))).stdout
         kind, _, rest = _batch_answer(rest, names[0])
         if kind != "commit":
-            raise UsageError(f"there is no commit {commit[:40]} to read {wanted[0]} from: fetch the base again")
+            where = self.git.git_dir
+            raise UsageError(f"{where} has lost the commit {commit[:40]}: `git fsck` there says what else is missing")
         found = {}
         for path, name in zip(wanted, names[1:], strict=True):
             kind, content, rest = _batch_answer(rest, name)
@@ -116,7 +117,7 @@ class RepositoryContents:
         for sha in shas:
             kind, found[sha], rest = _batch_answer(rest, sha.encode())
             if kind != "blob":
-                raise OutsideError(f"the repository AgentOS keeps has lost object {sha}: fetch the base again")
+                raise OutsideError(f"{self.git.git_dir} has lost the object {sha}: `git fsck` there says what else is missing")
         return found
 
     async def list_paths(self, commit: str) -> list[TreeEntry]:

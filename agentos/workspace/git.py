@@ -29,6 +29,7 @@ OLDEST_GIT = (2, 38)
 """`merge-tree --write-tree` and `cat-file --batch -z` came with it."""
 _READ_BYTES = 1 << 16
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
+_GIVING_UP = ("fatal: Could not read from remote repository.", "fatal: the remote end hung up unexpectedly")
 _GRACE_S = 2.0
 
 SAFE_CONFIG = (
@@ -48,6 +49,17 @@ SAFE_CONFIG = (
     "maintenance.auto=false",
     "receive.autogc=false",
     "advice.detachedHead=false",
+)
+_WHOLE = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull, "GIT_NO_LAZY_FETCH": "1"}
+"""Commits are what their sha says: no replacement and no shortened history of the person's own stands in for them, and
+what is missing is not fetched from wherever a repository's settings say."""
+_FAR_SIDE = (
+    "safe.directory=*",  # the person named that folder
+    "receive.denyCurrentBranch=refuse",
+    "receive.denyDeletes=false",  # we take away our own branches alone
+    "receive.denyNonFastForwards=false",
+    "receive.maxInputSize=0",
+    *(f"{side}.hideRefs=!refs/heads" for side in ("transfer", "uploadpack", "receive")),
 )
 
 
@@ -115,10 +127,12 @@ def failure(result: GitResult, args: Iterable[str], *, kind: FailureKind = Failu
 
 
 def complaint(result: GitResult) -> str:
-    """The line of standard error that says what went wrong; git often adds advice after it."""
-    lines = [line.strip() for line in clean_text(result.stderr).splitlines() if line.strip()]
+    """The line of standard error that says what went wrong; git often adds advice after it, or that it gives up."""
+    # What a sentence is about may stand on the next line, indented.
+    lines = [line.strip() for line in clean_text(result.stderr).replace(":\n\t", ": ").splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "! [", "remote: error:"))]
-    return (telling or lines or ["no message"])[-1][:300]
+    reasons = [line for line in telling if line not in _GIVING_UP]
+    return (reasons or telling or lines or ["no message"])[-1][:300]
 
 
 @cache
@@ -145,15 +159,15 @@ def _named(version: tuple[int, int]) -> str:
 def remote_program(name: str) -> str:
     """The `--upload-pack` or `--receive-pack` value that runs `name` in a local repository under our settings.
 
-    git empties `-c` settings before it starts the other side, so they are spelled out again. The other side's own
-    hooks, programs and housekeeping stay off; `safe.directory` because the person named that folder.
+    git empties `-c` settings and its variables before it starts the other side, so they are spelled out again. The
+    other side's own hooks, programs and housekeeping stay off.
     """
-    words = [git_binary(), *_config_args(), "-c", "safe.directory=*", "-c", "receive.denyCurrentBranch=refuse", name]
-    return shlex.join(words)
+    variables = [f"{key}={value}" for key, value in _WHOLE.items()]
+    return shlex.join([*variables, git_binary(), *_config_args(_FAR_SIDE), name])
 
 
-def _config_args() -> list[str]:
-    return [word for setting in SAFE_CONFIG for word in ("-c", setting)]
+def _config_args(more: Iterable[str] = ()) -> list[str]:
+    return [word for setting in (*SAFE_CONFIG, *more) for word in ("-c", setting)]
 
 
 def _search_path() -> str:
@@ -172,8 +186,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_NO_REPLACE_OBJECTS": "1",
+        **_WHOLE,
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",
         "GIT_COMMITTER_NAME": "AgentOS",  # only reflogs see these; commits get theirs from the caller

@@ -19,6 +19,7 @@ from agentos.workspace.target import Target
 
 BASE_REFS = "refs/agentos/base/"
 ABSENT = "0" * 40
+_INCOMPLETE = ("repository corruption on the remote side", "did not send all necessary objects")
 _FETCH_TRIES = 3  # against other workers' ref locks only
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*")  # needs no asking git
 
@@ -181,6 +182,11 @@ class OwnedRepository(RepositoryContents):
             return self.target.no_commits()
         if f"refs/heads/{branch}" not in heads:
             return UsageError(f"{self.target.address} has no branch {branch!r}: create it or name another base")
+        if any(words in result.stderr for words in _INCOMPLETE):
+            return OutsideError(
+                f"{self.target.address} lacks objects of its own history: in a partial clone"
+                " `git fetch --refetch --no-filter` brings them, else `git fsck` there says which"
+            )
         return failure(result, args)
 
     async def _change_ref(self, args: tuple[str, ...], ref: str, *, wanted: str | None) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from agentos.domain.error import OutsideError, UsageError
 from agentos.workspace.contents import RepositoryContents
-from agentos.workspace.git import Git, GitResult, failure, remote_program
+from agentos.workspace.git import Git, GitResult, complaint, failure, remote_program
 
+SHA1_LENGTH = 40
 _URL = re.compile(r"(?:https?|ssh|file)://[^\s-]\S*")
 
 
@@ -71,6 +72,11 @@ class Target:
         branches = [name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/")]
         if not branches:
             raise self.no_commits()
+        if len(refs[f"refs/heads/{branches[0]}"]) != SHA1_LENGTH:
+            raise UsageError(
+                f"{self.address} names its objects by SHA-256, which AgentOS cannot work with yet: it needs a repository"
+                " made with git's default, SHA-1"
+            )
         head = refs.get("HEAD@", "").removeprefix("refs/heads/")
         candidates = [head, "main", "master", *(branches if len(branches) == 1 else [])]
         for candidate in candidates:
@@ -92,6 +98,9 @@ class Target:
         return RepositoryContents(Git(inner if inner.exists() else Path(self.address)))
 
     def _unreachable(self, result: GitResult, args: tuple[str, ...]) -> UsageError | OutsideError:
-        if self.is_local and "does not appear to be a git repository" in result.stderr:
+        if not self.is_local:
+            return failure(result, args)
+        if "does not appear to be a git repository" in result.stderr:
             return UsageError(f"{self.address} is not a git repository: run `git init` there or name another folder")
-        return failure(result, args)
+        why = complaint(result).removeprefix("fatal: ")
+        return UsageError(f"git cannot read {self.address} ({why}): mend it until `git log` works there, then try again")

@@ -224,6 +224,31 @@ async def test_a_work_tree_as_target_is_served_too(tmp_path: Path) -> None:
     assert Person(tmp_path / "second").git("status", "--porcelain") == ""
 
 
+async def test_a_checkout_whose_git_folder_lies_apart_moves_along(scene: Scene, tmp_path: Path) -> None:
+    _move_git_folder(scene, tmp_path)
+    check_merged(scene, await scene.merge())
+    assert scene.person.git("status", "--porcelain") == ""
+    assert (scene.person.path / "changed.py").read_text() == "new\n"
+    assert not (tmp_path / "git folder" / "changed.py").exists()
+
+
+async def test_a_checkout_that_git_does_not_name_is_left_alone(scene: Scene, tmp_path: Path) -> None:
+    _move_git_folder(scene, tmp_path)
+    scene.person.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "second"))
+    repo = await OwnedRepository.open(scene.home, tmp_path / "second", "repo")
+    forge = LocalForge(repo, tmp_path / "second", scene.home / "forge", ManualClock())
+    with pytest.raises(OutsideError, match="checked out somewhere that git does not name") as refused:
+        await forge.merge(1, expected_head=scene.head, message="Merge it")
+    assert refused.value.kind is FailureKind.CONFLICT
+    assert scene.person.git("status", "--porcelain") == ""
+    assert not (tmp_path / "git folder" / "changed.py").exists()
+
+
+def _move_git_folder(scene: Scene, tmp_path: Path) -> None:
+    (scene.person.path / ".git").rename(tmp_path / "git folder")
+    (scene.person.path / ".git").write_text(f"gitdir: {tmp_path}/git folder\n")
+
+
 async def test_a_bare_repository_is_merged_into(tmp_path: Path) -> None:
     scene = await make_scene(tmp_path, bare=True)
     check_merged(scene, await scene.merge())

@@ -21,7 +21,7 @@ HUGE_BYTES = 50 << 20
 def git(folder: Path, *args: str) -> str:
     """What git says, as a person who trusts the folder hears it."""
     signed = [word for name in ("user.name=Ann", "user.email=ann@example.org") for word in ("-c", name)]
-    off = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "commit.gpgSign=false", "diff.external="]
+    off = ["safe.directory=*", "core.fsmonitor=false", "core.hooksPath=/dev/null", "commit.gpgSign=false", "diff.external="]
     off += [f"filter.{name}.{word}=" for name in ("lfs", "evil") for word in ("clean", "smudge", "process")]
     off += [f"filter.{name}.required=false" for name in ("lfs", "evil")]
     command = ["git", "-C", str(folder), *signed, *(word for name in off for word in ("-c", name)), *args]

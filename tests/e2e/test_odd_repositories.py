@@ -1,9 +1,7 @@
 """Whatever a repository is like: the run works, or one sentence says why not; nothing is lost and nothing is left over."""
 
-import hashlib
 import os
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,10 +14,12 @@ from tests.crash.conftest import World
 from tests.crash.toy import replies
 from tests.e2e import oddities
 from tests.e2e.oddities import git
+from tests.e2e.traces import checkout, git_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 MERGED = "succeeded merged"
 CHANGED = {"greet.py", "tests/test_shout.py"}
+MAIN = "refs/heads/main"
 CONTENT = (
     oddities.names,
     oddities.links,
@@ -52,22 +52,9 @@ def in_full(*odd: Callable[..., object]) -> list[object]:
     return [pytest.param(each, id=each.__name__, marks=pytest.mark.full) for each in odd]
 
 
-def files(target: Path) -> dict[str, str]:
-    """Everything in the checkout by what it is and holds; tickets belong to the tracker, `.git` to git."""
-    found = {}
-    for path in sorted(target.rglob("*")):
-        name = str(path.relative_to(target))
-        facts = path.lstat()
-        if name.split("/")[0] in (".git", "tickets") or name in CHANGED or stat.S_ISDIR(facts.st_mode):
-            continue
-        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
-        found[name] = f"{facts.st_mode:o} {hashlib.sha256(content).hexdigest()}"
-    return found
-
-
 def expect_no_debris(world: World) -> None:
     target = world.target
-    assert git(target, "for-each-ref", "--format=%(refname)", "refs/heads").splitlines() == ["refs/heads/main"]
+    assert git(target, "for-each-ref", "--format=%(refname)", "refs/heads").splitlines() == [MAIN]
     assert not [path for path in world.home.glob("worktrees/*/*") if not path.name.startswith(".")]
     assert not list(world.home.glob("scratch/*"))
     assert not list(target.rglob("*.agentos-writing"))
@@ -81,12 +68,13 @@ def expect_no_debris(world: World) -> None:
 @pytest.mark.parametrize("odd", [everything, *in_full(*CONTENT, oddities.loud)])
 def test_odd_content_stays_as_it_is_around_the_merged_change(world: World, odd: Callable[[Path], None]) -> None:
     odd(world.target)
-    before, untouched = files(world.target), git(world.target, "ls-tree", "-r", "HEAD").splitlines()
+    before = checkout(world.target, *CHANGED), git_folder(world.target, MAIN)
+    untouched = git(world.target, "ls-tree", "-r", "HEAD").splitlines()
     staged = git(world.target, "diff", "--cached", "--name-only")
 
     assert world.drive().ended == MERGED
 
-    assert files(world.target) == before
+    assert (checkout(world.target, *CHANGED), git_folder(world.target, MAIN)) == before
     after = git(world.target, "ls-tree", "-r", "HEAD").splitlines()
     assert {line.split("\t")[1] for line in set(untouched) ^ set(after)} == CHANGED
     assert "def shout" in (world.target / "greet.py").read_text()
@@ -267,7 +255,7 @@ def home_is_a_file(world: World) -> None:
 )
 def test_what_cannot_work_is_said_in_one_sentence(world: World, odd: Callable[[World], None], said: str) -> None:
     odd(world)
-    before = files(world.target)
+    before = checkout(world.target, *CHANGED)
 
     called = world.agentos("run", "--issue", "1", "--quiet")
 
@@ -275,7 +263,7 @@ def test_what_cannot_work_is_said_in_one_sentence(world: World, odd: Callable[[W
     assert called.err.startswith("agentos: ")
     assert said in called.err
     assert len(called.err.strip().splitlines()) == 1
-    assert files(world.target) == before
+    assert checkout(world.target, *CHANGED) == before
     assert not list(world.home.glob("runs/*"))
 
 

@@ -159,7 +159,7 @@ async def test_a_missing_file_is_none_and_a_missing_commit_is_an_error(site: Sit
     assert await site.repo.read_file(site.base, "app.py") == b"print('hello')\n"
     for path in ("nope", "docs", "app.py/x", "", "a\0b", "x blob 5\nzzzzz"):
         assert await site.repo.read_file(site.base, path) is None
-    with pytest.raises(UsageError, match="there is no commit"):
+    with pytest.raises(UsageError, match="has lost the commit"):
         await site.repo.read_file("1" * 40, "app.py")
 
 

@@ -32,14 +32,27 @@ class Checkout:
 
 
 async def checkouts_of(target: Path, branch: str) -> tuple[Checkout, ...]:
-    """The work trees of the repository `target` that have `branch` checked out."""
-    listed = await Git(git_dir_of(target)).run("worktree", "list", "--porcelain", "-z")
+    """The work trees of the repository `target` that have `branch` checked out.
+
+    Raises: OutsideError, kind CONFLICT, where git does not say in which folder one of them is.
+    """
+    git_dir = git_dir_of(target)
+    listed = await Git(git_dir).run("worktree", "list", "--porcelain", "-z")
     found = []
-    for record in listed.stdout.decode("utf-8", "surrogateescape").split("\0\0"):
+    for number, record in enumerate(listed.stdout.decode("utf-8", "surrogateescape").split("\0\0")):
         facts = dict(line.partition(" ")[::2] for line in record.strip("\0").split("\0"))
         tree = Path(facts.get("worktree", ""))
-        if facts.get("branch") == f"refs/heads/{branch}" and "bare" not in facts and tree.is_dir():
-            found.append(Checkout(tree, git_dir_of(tree)))
+        if number == 0 and not (git_dir / "commondir").exists():
+            tree = target  # git guesses the first one from the name of the git folder, which may lie apart
+        if facts.get("branch") != f"refs/heads/{branch}" or "bare" in facts or not tree.is_dir():
+            continue
+        if not (tree / ".git").exists():
+            raise OutsideError(
+                f"{branch} is checked out somewhere that git does not name, with {tree} as its git folder:"
+                " check another branch out there",
+                kind=FailureKind.CONFLICT,
+            )
+        found.append(Checkout(tree, git_dir_of(tree)))
     return tuple(found)
 
 

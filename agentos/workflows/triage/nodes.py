@@ -6,6 +6,7 @@ from agentos.domain.event import EventKind
 from agentos.domain.naming import branch_name
 from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.board import INTAKE_COMMENT, keep_comment
+from agentos.workflows.kit.branch import branch_taken
 from agentos.workflows.kit.drafting import kept_before
 from agentos.workflows.kit.edits import after_rereading, what_changed
 from agentos.workflows.kit.file_texts import listed
@@ -24,13 +25,15 @@ async def read_issue(state: RunState, step: Step) -> RunState:
     """What is wanted, by digest, and the commit and branch the work starts from."""
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
     base_branch = state.get("base_branch") or await step.ctx.repo.default_branch()
-    return {
+    branch = state.get("branch") or branch_name(issue.ref.number, issue.title)
+    read: RunState = {
         "issue_number": issue.ref.number,
         "issue_digest": issue.digest,
-        "branch": state.get("branch") or branch_name(issue.ref.number, issue.title),
+        "branch": branch,
         "base_branch": base_branch,
         "base_sha": await step.ctx.repo.fetch_base(base_branch),
     }
+    return {**read, **(await branch_taken(step, branch) or {})}
 
 
 async def recall_brief(state: RunState, step: Step) -> RunState:
