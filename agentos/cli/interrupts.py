@@ -1,19 +1,43 @@
-"""Signals while a run works: the first finishes the step and saves, the second leaves at once."""
+"""Signals: while a run works the first finishes the step and saves, the second leaves at once; else one ends the command.
 
-import asyncio
+A signal that whoever started us switched off (`nohup`, a shell's `&`) stays off.
+"""
+
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from agentos.cli.terminal import tell
-from agentos.runs.result import ExitCode
 
 if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """While the body runs, SIGTERM and SIGHUP end it the way Ctrl-C does, by KeyboardInterrupt."""
+    former = {number: signal.getsignal(number) for number in SIGNALS[1:]}
+    for number, handler in former.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, _ctrl_c)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _ctrl_c(number: int, frame: FrameType | None) -> None:
+    """Effect: what Ctrl-C would do now; asyncio has a way of its own to do it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 @contextmanager
@@ -23,6 +47,10 @@ def draining(control: "RunControl", *, leave: Callable[[], None]) -> Iterator[No
     A second one ends this process on the spot, after `leave`: what was done is saved step by step, so nothing is lost
     but the step itself.
     """
+    import asyncio  # this and the next: a command that runs nothing does without
+
+    from agentos.runs.result import ExitCode
+
     loop = asyncio.get_running_loop()
     asked = False  # not `control`'s own word: a hold or a cancel drains it too
 
@@ -37,10 +65,13 @@ def draining(control: "RunControl", *, leave: Callable[[], None]) -> Iterator[No
         control.request_drain(name)
         tell("Stopping after the present step; once more leaves at once.")
 
-    for number in SIGNALS:
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = [number for number, handler in former.items() if handler is not signal.SIG_IGN]
+    for number in heard:
         loop.add_signal_handler(number, stop, number.name)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number in heard:
             loop.remove_signal_handler(number)
+            signal.signal(number, former[number])

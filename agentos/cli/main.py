@@ -1,5 +1,6 @@
 """The one entry point: words to a request, the request to its command, what came of it to an exit code."""
 
+import errno
 import gc
 import os
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from agentos.cli.args import Request, parse
+from agentos.cli.interrupts import as_ctrl_c
 from agentos.cli.terminal import as_called, tell
 from agentos.domain.error import AgentOSError, BugError, FenceLost, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.failure import FailureKind
@@ -24,7 +26,8 @@ def main(argv: list[str] | None = None, prog: str = "agentos", usual: str = "") 
     request = Request("", prog)
     try:
         request = parse(words, prog)
-        code = _command(request.command)(request)
+        with as_ctrl_c():
+            code = _command(request.command)(request)
         sys.stdout.flush()  # here, where a reader that left can still be dealt with
         return code
     except AgentOSError as exc:
@@ -47,13 +50,17 @@ def _code(error: AgentOSError) -> int:
 
 
 def _unwritable(error: OSError, request: Request) -> int:
-    """The exit code where the machine refuses to be written to. Effect: standard output goes nowhere from here on, else
-    Python would complain while closing it."""
-    refusal = refusal_of_machine(error)
-    if refusal is None and not isinstance(error, BrokenPipeError):
+    """The exit code where the machine refuses to be written to. Effect: what nobody reads goes nowhere from here on,
+    else Python would complain while closing it."""
+    # A pipe or a terminal that is gone: whoever read there left.
+    left = isinstance(error, BrokenPipeError) or (error.errno == errno.EIO and error.filename is None)
+    refusal = None if left else refusal_of_machine(error)
+    if refusal is None and not left:
         return _say(_fault(), FAILED, request)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return INTERRUPTED if refusal is None else _say(refusal, FAILED, request)
+    code = INTERRUPTED if refusal is None else _say(refusal, FAILED, request)
+    for stream in (sys.stdout, sys.stderr) if left else (sys.stdout,):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def _fault() -> BugError:

@@ -117,7 +117,9 @@ class RepositoryContents:
         for sha in shas:
             kind, found[sha], rest = _batch_answer(rest, sha.encode())
             if kind != "blob":
-                raise OutsideError(f"{self.git.git_dir} has lost the object {sha}: `git fsck` there says what else is missing")
+                raise OutsideError(
+                    f"{self.git.git_dir} has lost the object {sha}: `git fsck` there says what else is missing"
+                )
         return found
 
     async def list_paths(self, commit: str) -> list[TreeEntry]:

@@ -103,4 +103,6 @@ class Target:
         if "does not appear to be a git repository" in result.stderr:
             return UsageError(f"{self.address} is not a git repository: run `git init` there or name another folder")
         why = complaint(result).removeprefix("fatal: ")
-        return UsageError(f"git cannot read {self.address} ({why}): mend it until `git log` works there, then try again")
+        return UsageError(
+            f"git cannot read {self.address} ({why}): mend it until `git log` works there, then try again"
+        )

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from tests.crash.conftest import template, world, zygote  # noqa: F401 - fixtures
 from tests.crash.model_server import Replies
 from tests.crash.toy import make_target, replies
+from tests.e2e.held_server import HeldServer
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, str(ROOT / "tools" / "orchestrate.py")]
@@ -130,6 +131,15 @@ def desk(plain_desk: Desk, database_url: str) -> Desk:
     """A person with a PostgreSQL."""
     plain_desk.environment["AGENTOS_DATABASE_URL"] = database_url
     return plain_desk
+
+
+@pytest.fixture
+def held(desk: Desk) -> Iterator[HeldServer]:
+    """The models of `desk`, which answer nothing before they may."""
+    server = HeldServer()
+    desk.environment["AGENTOS_MODELS__SCRIPT"] = server.url
+    yield server
+    server.close()
 
 
 Until = Callable[[Callable[[], bool]], None]

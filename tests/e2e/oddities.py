@@ -21,7 +21,13 @@ HUGE_BYTES = 50 << 20
 def git(folder: Path, *args: str) -> str:
     """What git says, as a person who trusts the folder hears it."""
     signed = [word for name in ("user.name=Ann", "user.email=ann@example.org") for word in ("-c", name)]
-    off = ["safe.directory=*", "core.fsmonitor=false", "core.hooksPath=/dev/null", "commit.gpgSign=false", "diff.external="]
+    off = [
+        "safe.directory=*",
+        "core.fsmonitor=false",
+        "core.hooksPath=/dev/null",
+        "commit.gpgSign=false",
+        "diff.external=",
+    ]
     off += [f"filter.{name}.{word}=" for name in ("lfs", "evil") for word in ("clean", "smudge", "process")]
     off += [f"filter.{name}.required=false" for name in ("lfs", "evil")]
     command = ["git", "-C", str(folder), *signed, *(word for name in off for word in ("-c", name)), *args]
@@ -115,13 +121,13 @@ def dirty(target: Path) -> None:
 
 def daemons(target: Path) -> None:
     """Tests that leave processes behind."""
-    _test_command(target, "(setsid sleep 4321 &) ; sleep 4322 & python3 run_tests.py {junit}")
+    tested_by(target, "(setsid sleep 4321 &) ; sleep 4322 & python3 run_tests.py {junit}")
 
 
 def loud(target: Path) -> None:
     """Tests that print a gigabyte, the first time."""
     once = target.parent / "printed"
-    _test_command(
+    tested_by(
         target,
         f"mkdir {once} 2>/dev/null && head -c 1000000000 /dev/zero | tr '\\\\0' x; python3 run_tests.py {{junit}}",
     )
@@ -196,7 +202,7 @@ def _attribute(target: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def _test_command(target: Path, command: str) -> None:
+def tested_by(target: Path, command: str) -> None:
     workflow = target / "WORKFLOW.md"
     text = workflow.read_text("utf-8").replace("test: python3 run_tests.py {junit}", f'test: "{command}"')
     workflow.write_text(text, "utf-8")

@@ -1,64 +1,20 @@
 """Several processes, signals, and what a rehearsal must not do."""
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
-from tests.crash.toy import replies
 from tests.e2e.conftest import ROOT, Desk, Until
+from tests.e2e.held_server import HeldServer
 
 pytestmark = pytest.mark.timeout(400)
-
-
-class HeldServer:
-    """A model server whose first reply is held back until it is let go."""
-
-    def __init__(self) -> None:
-        self.asked, self.go = threading.Event(), threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                key = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.asked.set()
-                outer.go.wait(100)
-                body = json.dumps(replies()[key["stage"], key["role"], key["round"]][key["turn"]]).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                """Says nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/replies"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.go.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def held(desk: Desk) -> Iterator[HeldServer]:
-    server = HeldServer()
-    desk.environment["AGENTOS_MODELS__SCRIPT"] = server.url
-    yield server
-    server.close()
 
 
 def test_of_ten_processes_one_runs_and_nine_are_told_so(desk: Desk, held: HeldServer, until: Until) -> None:

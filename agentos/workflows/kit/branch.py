@@ -8,7 +8,7 @@ from agentos.workflows.kit.verdict import blocked
 async def branch_taken(step: Step, branch: str) -> RunState | None:
     """The block where somebody else has `branch`, or a branch that leaves git no room for it; None where it is free.
 
-    Looks only. Asked before anything is paid for, and again before the push.
+    Looks only, before anything is paid for; the push looks again.
     """
     forge, repo = step.ctx.ports.forge, step.ctx.repo
     above = branch.rpartition("/")[0]

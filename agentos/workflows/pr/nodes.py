@@ -18,7 +18,7 @@ from agentos.ports.deployer import DeployRequest
 from agentos.ports.forge import PullRequestDraft
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
-from agentos.workflows.kit.branch import branch_taken, foreign_commits
+from agentos.workflows.kit.branch import foreign_commits
 from agentos.workflows.kit.deployment import deploy_request
 from agentos.workflows.kit.package import commands, package_markdown
 from agentos.workflows.kit.records import dump, load
@@ -35,10 +35,9 @@ OPTED_OUT = frozenset({FailureKind.GONE, FailureKind.DENIED})
 async def push(state: RunState, step: Step) -> RunState:
     """The good commit is on the forge; a branch that holds somebody else's commits is left alone."""
     forge, branch, sha = step.ctx.ports.forge, state["branch"], state["good_sha"]
-    taken = await branch_taken(step, branch)
-    if taken is not None:
-        return taken
     there = await forge.branch_head(branch)
+    if there is not None and await step.ctx.repo.resolve(there) is None:
+        return foreign_commits(step, branch, there)
 
     async def find() -> Found | None:
         return {"sha": sha} if await forge.branch_head(branch) == sha else None
