@@ -5,6 +5,7 @@ A signal that whoever started us switched off (`nohup`, a shell's `&`) stays off
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from agentos.cli.terminal import tell
 
 if TYPE_CHECKING:
+    import asyncio
+
     from langgraph.runtime import RunControl
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,11 +36,26 @@ def as_ctrl_c() -> Iterator[None]:
 
 
 def _ctrl_c(number: int, frame: FrameType | None) -> None:
-    """Effect: what Ctrl-C would do now; asyncio has a way of its own to do it."""
+    """Effect: what Ctrl-C would do now; asyncio has a way of its own to do it, between two turns of its loop."""
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
         raise KeyboardInterrupt
-    handler(number, frame)
+    loop = _running_loop()
+    if loop is None:
+        handler(number, frame)
+    else:
+        loop.call_soon_threadsafe(handler, number, frame)
+
+
+def _running_loop() -> "asyncio.AbstractEventLoop | None":
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @contextmanager

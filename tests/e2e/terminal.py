@@ -7,6 +7,7 @@ import select
 import subprocess
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.conftest import PATIENCE_S, PROGRAM, Desk
@@ -40,7 +41,8 @@ class Terminal:
             if happened():
                 return
             if select.select([self._main], [], [], 0.05)[0]:
-                self.shown += os.read(self._main, 65536).decode("utf-8", "replace")
+                with suppress(OSError):  # nobody has the other side open
+                    self.shown += os.read(self._main, 65536).decode("utf-8", "replace")
         raise AssertionError(f"it did not happen in time:\n{self.shown[-3000:]}")
 
     def read_to_the_end(self) -> int:

@@ -68,7 +68,7 @@ def test_a_closed_terminal_loses_nothing_and_leaves_no_traceback(
 def test_a_run_under_nohup_outlives_its_terminal(desk: Desk, held: HeldServer, tmp_path: Path) -> None:
     said = tmp_path / "errors"
     terminal = Terminal(desk, "--issue", "1", errors=said, before="nohup")
-    terminal.read_until(held.asked.is_set)
+    assert held.asked.wait(PATIENCE_S)
     terminal.close()
     held.go.set()
     assert terminal.process.wait(PATIENCE_S) == 4
