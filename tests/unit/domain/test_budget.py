@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentos.domain.budget import AT_REST, AT_WORK, Budget, Spend, reached, worked_s
+from agentos.domain.budget import AT_REST, AT_WORK, Budget, BudgetSpent, Spend, reached, worked_s
 from agentos.domain.event import Event, EventKind
 
 SPENDS = st.builds(
@@ -113,3 +113,11 @@ def test_time_at_work_is_never_more_than_all_the_time(told: list[tuple[float, Ev
     told.sort(key=lambda each: each[0])
     worked = worked_s(_told(*told), START + timedelta(seconds=10**6))
     assert 0 <= worked <= (10**6 - told[0][0] if told else 0) + 1e-3
+
+
+def test_a_spent_budget_is_told_in_its_sentence_and_carries_the_setting_that_goes_on() -> None:
+    ceiling = reached(Budget(calls=1), Spend(calls=1), elapsed_s=0)
+    assert ceiling is not None
+    spent = BudgetSpent(ceiling)
+    assert str(spent) == ceiling.sentence
+    assert spent.ceiling.raised.startswith("budget.calls=")

@@ -155,3 +155,12 @@ def test_no_text_ends_a_hidden_block_early_or_opens_one(text: str) -> None:
     assert block.count("<!--") == 1
     assert json.loads(block.removeprefix("<!-- agentos:kind v1 ").removesuffix(" -->"))["text"] == text
     assert "<!--" not in defused(text)
+
+
+def test_only_the_measurement_of_an_undone_round_tells_of_one() -> None:
+    def ref(kind: ArtifactKind, name: str) -> ArtifactRef:
+        return ArtifactRef(kind, "0" * 64, 1, f"runs/demo/1/1/{name}")
+
+    assert rules.is_undone(ref(ArtifactKind.CHECKS, "undone-0123456789ab.json"))
+    assert not rules.is_undone(ref(ArtifactKind.CHECKS, "change.json"))
+    assert not rules.is_undone(ref(ArtifactKind.LOG, "undone-0123456789ab.txt"))
