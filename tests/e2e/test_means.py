@@ -34,7 +34,7 @@ async def test_a_repository_says_in_a_sentence_what_a_run_there_would_lack(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
 ) -> None:
     (tmp_path / "config.yaml").write_text("{}\n", "utf-8")
-    sandbox = "auto" if "box" in sentence else "external"
+    sandbox = "process" if "box" in sentence else "external"
     for name, value in {"CONFIG": str(tmp_path / "config.yaml"), "HOME": str(tmp_path), "SANDBOX": sandbox}.items():
         monkeypatch.setenv(f"AGENTOS_{name}", value)
     for name, value in environment.items():
