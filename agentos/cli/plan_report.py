@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentos.bootstrap import Place, open_place, past_runs, require_policy
+from agentos.bootstrap import Place, database_url, open_place, past_runs, require_policy
 from agentos.cli.args import Request
 from agentos.cli.documents import PlanDocument, PlannedStageDocument, text_of
 from agentos.cli.terminal import as_called, command, console, count, duration, money, one_line
 from agentos.config.load import keys_present
 from agentos.config.models import ModelChoice, choose
 from agentos.domain.error import UsageError
+from agentos.domain.issue import IssueRef
+from agentos.domain.pipeline import Stage
 from agentos.runs.rehearse import Plan, PlannedStage, busy_by, plan
 from agentos.runs.relations import stands_in_the_way
 from agentos.runs.result import ExitCode
+from agentos.runs.unknown import Former, former_run, require_nothing_lost
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,7 +33,8 @@ async def rehearse(request: Request) -> int:
     past = await past_runs(place)
     planned = plan(issue, place.settings, choice, past, request.resume_from)
     related = await stands_in_the_way(place.target.tracker, issue, busy=busy_by(past, issue.ref.number))
-    looks: list[Callable[[], None]] = [partial(require_policy, place), place.target.require_means]
+    lost = partial(require_nothing_lost, await _lost(place, past, issue.ref, request), issue.ref)
+    looks: list[Callable[[], None]] = [lost, partial(require_policy, place), place.target.require_means]
     refusals = [text for text in (planned.refusal, related, *map(_refusal, looks)) if text]
     if request.json:
         print(text_of(_document(planned, refusals)))
@@ -39,6 +43,14 @@ async def rehearse(request: Request) -> int:
         for part in _parts(request, planned, refusals, choice):
             screen.print(part, soft_wrap=isinstance(part, str))
     return int(ExitCode.USAGE if refusals else ExitCode.FINISHED)
+
+
+async def _lost(place: Place, past: list[dict[str, Any]], issue: IssueRef, request: Request) -> Former | None:
+    """The run of the issue that the database lost. Where AgentOS starts its own, nobody asks it now."""
+    known = any(each["identity"]["issue"] == issue.number for each in past)
+    if known or request.resume_from is Stage.TRIAGE or database_url(place.settings) is None:
+        return None
+    return await former_run(place.settings.home, place.target.tracker, issue)
 
 
 def _choice(place: Place) -> ModelChoice | None:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import OPT_OUT_LABEL, Issue, IssueRef
+from agentos.domain.issue import OPT_OUT_LABEL, Issue
 from agentos.domain.pipeline import Stage
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
 from agentos.runs.decide import told
 from agentos.runs.desk import ENTRY, GIVEN_BRIEF, Desk, Target
 from agentos.runs.relations import runs_around, stands_in_the_way
-from agentos.runs.unknown import Former, former_run
+from agentos.runs.unknown import Former, former_run, require_nothing_lost
 from agentos.store.runs import LiveRunExists
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def start(desk: Desk, target: Target, number: int, *, control: "RunControl
         return last
     await _require_startable(desk, target, number)
     former = await _former(desk, target, number) if last is None else None
-    _require_nothing_lost(former, target.issue(number))
+    require_nothing_lost(former, target.issue(number))
     run = await _create(desk, target, number, former)
     return await advance(desk, run, control=control)
 
@@ -59,7 +59,7 @@ async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, cont
     entry: dict[str, object] = {}
     if stage is not Stage.TRIAGE:
         if last is None:
-            _require_nothing_lost(former, target.issue(number))
+            require_nothing_lost(former, target.issue(number))
             raise UsageError(f"issue {number} has no earlier run, so there is nothing to resume {stage} from")
         entry[ENTRY] = resumed(await former_values(desk, last), stage, started_at=desk.clock.now().isoformat())
     if last is not None:
@@ -93,17 +93,6 @@ async def _require_whole(desk: Desk, live: Run) -> None:
     """Raises UsageError for a run that is being found again: what it stands on is not all kept yet."""
     if (await desk.store.runs.options(live.ref.id)).get(ENTRY) == {}:
         raise UsageError(f"run {live.ref} is only half found again; `agentos rebuild {live.ref.issue.number}` goes on")
-
-
-def _require_nothing_lost(former: Former | None, issue: IssueRef) -> None:
-    """Raises UsageError where an earlier run was under way that the database does not know: to begin anew would pay for
-    everything twice."""
-    if former is not None and not former.has_ended:
-        raise UsageError(
-            f"run #{former.number} of {issue} was under way, and this database does not know it; "
-            f"`agentos rebuild {issue.number}` goes on with what is left of it, "
-            f"`agentos run --issue {issue.number} --resume-from {Stage.TRIAGE}` begins anew"
-        )
 
 
 async def _create(desk: Desk, target: Target, number: int, former: Former | None) -> Run:

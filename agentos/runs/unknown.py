@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentos.domain.error import UsageError
 from agentos.domain.issue import Comment, IssueRef
 from agentos.domain.naming import safe_name
+from agentos.domain.pipeline import Stage
 from agentos.domain.status import TERMINAL, JobState
 from agentos.ports.tracker import Tracker
 from agentos.workflows.kit.blocks import read_block
@@ -24,6 +26,17 @@ class Former:
     def has_ended(self) -> bool:
         """Whether there is nothing of it to go on with."""
         return self.job in TERMINAL
+
+
+def require_nothing_lost(former: Former | None, issue: IssueRef) -> None:
+    """Raises UsageError where an earlier run was under way that the database does not know: to begin anew would pay for
+    everything twice."""
+    if former is not None and not former.has_ended:
+        raise UsageError(
+            f"run #{former.number} of {issue} was under way, and this database does not know it; "
+            f"`agentos rebuild {issue.number}` goes on with what is left of it, "
+            f"`agentos run --issue {issue.number} --resume-from {Stage.TRIAGE}` begins anew"
+        )
 
 
 async def former_run(home: Path, tracker: Tracker, issue: IssueRef) -> Former | None:

@@ -37,6 +37,7 @@ def test_a_run_lost_at_its_gate_is_found_and_merged_without_paying_again(desk: D
     refused = desk.agentos("--issue", "1")
     assert refused.code == 2
     assert "rebuild 1" in refused.err
+    assert any("rebuild 1" in each for each in desk.agentos("--issue", "1", "--dry-run", "--json").result["refusals"])
     desk.says(_left_to_say("finalize"))
     looked = desk.agentos("rebuild", "1", "--dry-run", "--json").result
     assert [each["stage"] for each in looked["found"]] == ["triage", "lld", "spec", "impl"]
