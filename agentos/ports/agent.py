@@ -34,6 +34,8 @@ class AgentTask:
     limits: AgentLimits = AgentLimits()
     criteria: tuple[str, ...] = ()
     """Ids of the acceptance criteria the agent must answer with evidence."""
+    readable: tuple[Path, ...] = ()
+    """What its commands may read besides `cwd` and `scratch`, and must not change."""
 
 
 class AgentStatus(StrEnum):

@@ -25,7 +25,8 @@ class CommandLimits:
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command. `shell` is a line for `/bin/sh -c`. `writable` are the only folders it may change (`cwd` is one of
-    them unless it only reads); `readable` are folders it may read besides them, the system's and the tools'. `env` is
+    them unless it only reads); `readable` are files and folders it may read besides
+    them, the system's and the tools'; what lies inside a writable folder it may then only read. `env` is
     added to the sandbox's own small environment; nothing is inherited but PATH. `network` are the hosts it may reach,
     as `host` or `host:port`; ANYWHERE for all."""
 

@@ -167,3 +167,35 @@ async def test_a_home_the_caller_gives_is_the_caller_s(run: Run, tmp_path: Path)
     (tmp_path / "mine").mkdir()
     await run("touch $HOME/kept; sleep 600", timeout_s=0.5, env={"HOME": str(tmp_path / "mine")})
     assert (tmp_path / "mine" / "kept").exists()
+
+
+@pytest.mark.parametrize("kind", backends("sandlock", "bubblewrap"))
+async def test_git_reads_the_repository_of_a_work_tree_and_changes_neither(kind: str, tmp_path: Path) -> None:
+    sandbox, bare, tree = sandbox_of(kind), tmp_path / "bare.git", tmp_path / "trees" / "1"
+    subprocess.run(["git", "init", "-q", "--bare", bare], check=True)
+    made = ["git", "-C", str(bare), "-c", "user.name=a", "-c", "user.email=a@b"]
+    empty = subprocess.run([*made, "mktree"], input=b"", capture_output=True, check=True).stdout.strip()
+    first = subprocess.run(
+        [*made, "commit-tree", empty.decode(), "-m", "first"], capture_output=True, check=True
+    ).stdout.strip()
+    subprocess.run([*made, "worktree", "add", "-q", "-b", "work", str(tree), first.decode()], check=True)
+    link = (tree / ".git").read_bytes()
+    line = "git log --format=%s; git status --short; touch new; git add new; rm -f .git; echo x > .git; mv .git y; git config a.b c"
+    done = await sandbox.run(Command(line, tree, (tree,), 30, readable=(tree / ".git", bare)))
+    assert done.output.startswith("first\n")
+    assert (tree / "new").exists()
+    assert (tree / ".git").read_bytes() == link
+    assert b"[a]" not in (bare / "config").read_bytes()
+    assert not list((bare / "objects").glob("e6/9de29*")), "the empty file was not added"
+
+
+@pytest.mark.parametrize("kind", backends("sandlock", "bubblewrap"))
+async def test_a_link_in_place_of_what_is_to_be_read_opens_nothing(kind: str, tmp_path: Path) -> None:
+    tree, secret = tmp_path / "tree", tmp_path / "secret"
+    tree.mkdir()
+    secret.mkdir()
+    (secret / "key").write_text("canary")
+    (tree / ".git").symlink_to(secret)
+    done = await sandbox_of(kind).run(Command("cat .git/key", tree, (tree,), 30, readable=(tree / ".git",)))
+    assert done.exit_code != 0
+    assert "canary" not in done.output

@@ -303,10 +303,8 @@ def write_into_the_interpreter(t: T) -> None:
 
 @attempt
 def write_into_the_shared_temporary_folder(t: T) -> None:
-    name = f"agentos-was-here-{os.getpid()}"
-    Path(t["shared_tmp"], name).write_text("x")
-    if t["shared_tmp"] == "/tmp":  # its own lies there
-        refuse("another folder lies there")
+    Path(t["shared_tmp"], t["shared_name"]).write_text("x")
+    refuse("another folder lies there, if nothing is found outside")
 
 
 @attempt

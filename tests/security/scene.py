@@ -72,11 +72,12 @@ def _files(stack: ExitStack, folder: Path, canary: str) -> dict[str, Any]:
         "sibling": str(folder / "sibling"),
         "data": str(folder / "data"),
         "home": str(Path.home()),
-        "in_home": os.listdir(Path.home()),
+        "in_home": [each.name for each in Path.home().iterdir() if not folder.is_relative_to(each)],
         "interpreter": os.path.realpath(sys.executable),
         "prefix": sys.prefix,
         "shared_tmp": str(shared.parent),
         "shared_file": str(shared),
+        "shared_name": f"agentos-was-here-{canary}",
         "setuid": str(setuid) if setuid else None,
     }
 

@@ -36,6 +36,13 @@ class Probed:
     done: CommandResult
 
 
+def outside_of(folder: Path, targets: dict[str, Any]) -> dict[str, str]:
+    """Everything around the box that must stay as it is."""
+    found = {path: line for name in ("outside", "sibling", "data") for path, line in manifest(folder / name).items()}
+    written = Path(targets["shared_tmp"], targets["shared_name"])
+    return found | {str(written): str(written.exists())}
+
+
 def probed(kind: str, folder: Path) -> Probed:
     with machine(folder) as targets:
         tree = Path(targets["tree"])
@@ -44,14 +51,13 @@ def probed(kind: str, folder: Path) -> Probed:
         line = f"exec {shlex.quote(sys.executable)} attempts.py targets.json"
         mark = f"probes-{targets['abstract']}"
         os.environ["AGENTOS_TEST_API_KEY"] = targets["canary"]  # what a person's shell holds
-        outside = [folder / name for name in ("outside", "sibling", "data")]
-        before = {path: line for each in outside for path, line in manifest(each).items()}
+        before = outside_of(folder, targets)
         try:
             sandbox = sandbox_of(kind, surroundings=Surroundings(protected=(folder / "data",)))
             done = asyncio.run(sandbox.run(Command(line, tree, (tree,), 110, {"MARK": mark})))
         finally:
             del os.environ["AGENTOS_TEST_API_KEY"]
-        after = {path: line for each in outside for path, line in manifest(each).items()}
+        after = outside_of(folder, targets)
         try:
             said = json.loads(done.output.strip().splitlines()[-1])
         except (ValueError, IndexError):

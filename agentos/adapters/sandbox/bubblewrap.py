@@ -8,7 +8,7 @@ from pathlib import Path
 from agentos.adapters.sandbox import launching
 from agentos.adapters.sandbox.order import Order
 from agentos.adapters.sandbox.seccomp import refusing_filter
-from agentos.adapters.sandbox.surroundings import Surroundings
+from agentos.adapters.sandbox.surroundings import Surroundings, split
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.ports.sandbox import ANYWHERE, Command, CommandLimits, CommandResult
@@ -65,12 +65,15 @@ class BubblewrapSandbox:
         assert self._program is not None
         assert self._filter is not None
         writable = (*command.writable, scratch)
+        given, protected = split(command.readable, command.writable)
         readable = self._surroundings.readable(environment.get("PATH", ""))
         options = [
             *ISOLATION,
             *(("--share-net",) if command.network else ()),
             *(option for name, value in environment.items() for option in ("--setenv", name, value)),
-            *_view((*readable, command.cwd, *command.readable), writable, scratch),
+            *_view((*readable, command.cwd, *given), writable, scratch),
+            *(option for path in protected for option in ("--ro-bind", str(path), str(path))),
+            *("--remount-ro", "/", "--remount-ro", "/proc", "--remount-ro", "/dev"),
             *("--chdir", str(command.cwd), "--seccomp", str(FILTER)),
         ]
         arguments = b"".join(option.encode("utf-8", "surrogateescape") + b"\0" for option in options)
@@ -109,4 +112,4 @@ def _view(readable: Iterable[Path], writable: Iterable[Path], scratch: Path) -> 
             options += ["--ro-bind", str(path), str(path)]
     for path in writable:
         options += ["--bind", str(path), str(path)]
-    return [*options, "--remount-ro", "/", "--remount-ro", "/proc", "--remount-ro", "/dev"]
+    return options

@@ -24,7 +24,8 @@ class Order(NamedTuple):
     `rules`: what `sandlock` is to enforce on it, as arguments of its `Sandbox`; None where `argv` confines itself or
     nothing does. `feeds`: open descriptors it inherits, number -> content as base64. `scratch` is ours and is removed
     where the owner went; `writable` are the folders whose size counts. `rights`: whether it keeps the caller's
-    capabilities, gives up all, or all but the one that maps root into a namespace. `visible`, `temporary` and `network`:
+    capabilities, gives up all, or all but the one that maps root into a namespace. `visible`, `protected`, `temporary` and
+    `network`:
     as `room` has them, for commands under `sandlock`.
     """
 
@@ -37,6 +38,7 @@ class Order(NamedTuple):
     rules: dict[str, object] | None = None
     feeds: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
     visible: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
     temporary: str = ""
     network: bool = False
     rights: Literal["none", "map", "all"] = "none"

@@ -48,7 +48,7 @@ def read_secret(targets: Targets) -> None:
 
 
 def list_home(targets: Targets) -> None:
-    if set(os.listdir(targets["home"])) >= set(targets["in_home"]):
+    if targets["in_home"] and set(os.listdir(targets["home"])) >= set(targets["in_home"]):
         return
     raise OSError("another folder lies there")
 

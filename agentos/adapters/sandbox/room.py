@@ -13,6 +13,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 import struct
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
@@ -87,6 +88,16 @@ def furnish(writable: tuple[str, ...], visible: tuple[str, ...], temporary: str)
         if os.path.isdir(path):
             _set_attributes(path, 0, off=_READ_ONLY)
     for descriptor in held.values():
+        os.close(descriptor)
+
+
+def protect(paths: tuple[str, ...]) -> None:
+    """Effect: what lies at `paths`, inside a folder that may be written, may only be read; a link there is nobody's to keep."""
+    for path in paths:
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
+            _mount(f"/proc/self/fd/{descriptor}", path, None, _MS_BIND)
+            _set_attributes(path, 0, on=_READ_ONLY | _NO_SUID)
         os.close(descriptor)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agentos.adapters.sandbox import launching
 from agentos.adapters.sandbox.order import Order
-from agentos.adapters.sandbox.surroundings import DEVICES, Surroundings
+from agentos.adapters.sandbox.surroundings import DEVICES, Surroundings, split
 from agentos.ports.sandbox import ANYWHERE, Command, CommandLimits, CommandResult
 
 WEB_PORTS = "80,443"
@@ -39,7 +39,8 @@ class SandlockSandbox:
     def _order(self, command: Command, scratch: Path, environment: dict[str, str]) -> Order:
         writable = tuple(map(str, (*command.writable, scratch)))
         around = self._surroundings.readable(environment.get("PATH", ""))
-        readable = tuple(map(str, (*around, command.cwd, *command.readable)))
+        given, protected = split(command.readable, command.writable)
+        readable = tuple(map(str, (*around, command.cwd, *given)))
         temporary = scratch / "tmp"
         temporary.mkdir()
         return Order(
@@ -50,6 +51,7 @@ class SandlockSandbox:
             writable=writable,
             bounds=self._bounds,
             visible=readable,
+            protected=tuple(map(str, protected)),
             temporary=str(temporary),
             network=bool(command.network),
             rules={

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import shlex
 import socket
@@ -102,7 +101,8 @@ async def _targets(folder: Path) -> AsyncIterator[dict[str, Any]]:
                 "secret": str(outside / "secret"),
                 "socket": str(outside / "socket"),
                 "home": str(Path.home()),
-                "in_home": os.listdir(Path.home()),  # noqa: PTH208 - the names alone
+                # What leads to the box's own folder is there inside, too, and shows nothing.
+                "in_home": [each.name for each in Path.home().iterdir() if not folder.is_relative_to(each)],
                 "victim": victim.pid,
                 "port": port[1],
                 "abstract": abstract,

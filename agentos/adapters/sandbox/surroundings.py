@@ -64,6 +64,18 @@ def _kept(surroundings: Surroundings, path_variable: str, _minute: int) -> tuple
     return surroundings.look(path_variable)
 
 
+def split(readable: Iterable[Path], writable: Iterable[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Of what a command is given to read and is there: what lies outside of the folders it may write, and what inside.
+
+    A link inside is left out of both: a command made it, and it may lead anywhere.
+    """
+    inside: dict[Path, bool] = {
+        path: any(path.is_relative_to(each) for each in writable) for path in readable if os.path.lexists(path)
+    }
+    kept = tuple(path for path, is_inside in inside.items() if is_inside and not path.is_symlink())
+    return tuple(path for path, is_inside in inside.items() if not is_inside), kept
+
+
 def _with_targets(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         try:

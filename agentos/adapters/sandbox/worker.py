@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 
 from agentos.adapters.sandbox.order import Order, Place, read_order
 from agentos.adapters.sandbox.rights import SETFCAP, give_up_rights
-from agentos.adapters.sandbox.room import bury, end_with_parent, fork_into_room, furnish, settle
+from agentos.adapters.sandbox.room import bury, end_with_parent, fork_into_room, furnish, protect, settle
 from agentos.adapters.sandbox.tree import DEFAULT_SIGNALS
 
 NOT_RUN = 126
@@ -113,6 +113,7 @@ def _guard(order: Order, rules: dict[str, object], complaint: int) -> int:
     import sandlock
 
     furnish(order.writable, order.visible, order.temporary)
+    protect(order.protected)
     give_up_rights()
     box = sandlock.Sandbox(**rules, env=order.env, cwd=order.cwd, name=f"agentos-{os.getpid()}")
     process = box.popen(list(order.argv), stdin=sandlock.StdioMode.NULL)

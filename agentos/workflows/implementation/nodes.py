@@ -280,6 +280,7 @@ async def _task(state: RunState, step: Step, tree: Worktree, round_: int) -> Age
         step.call("implementer", round_),
         step.ctx.settings.agent.limits(),
         tuple(item.id for item in brief.criteria),
+        readable=(tree.path / ".git", tree.repository.path),
     )
 
 

@@ -55,7 +55,8 @@ class Tools:
         session, task = self._session, self._session.task
         if session.again:
             return INTERRUPTED
-        asked = Command(command, task.cwd, (task.cwd, task.scratch), min(timeout_s, task.limits.command_s))
+        writable, most_s = (task.cwd, task.scratch), min(timeout_s, task.limits.command_s)
+        asked = Command(command, task.cwd, writable, most_s, readable=task.readable)
         try:
             done = await self._sandbox.run(asked)
         except OutsideError as error:
