@@ -49,14 +49,14 @@ async def _look(request: Request) -> tuple[Report, Account]:
 
 def _print(screen: "Console", report: Report, account: Account) -> None:
     from agentos.cli.progress import Progress  # the table and what fills it
-    from agentos.cli.view import stage_table
+    from agentos.cli.view import StageTable
 
     run, spend = report.result.run, report.result.spend
     progress = Progress()
     progress.see_all(account.events)
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     screen.print(f"Issue {run.ref.issue.number} in {Path(run.target).name}, run #{run.ref.number}: {derive_status(at)}")
-    screen.print(stage_table(progress))
+    screen.print(StageTable(progress))
     if run.job not in TERMINAL:
         screen.print(f"{count(spend.calls, 'model call')}, {money(spend.usd)}", soft_wrap=True)
     for line in account_lines(account, full=report.request.everything):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +26,8 @@ _STYLES = {
 }
 _WEIGHTS = {Weight.DETAIL: "dim", Weight.MILESTONE: "", Weight.TROUBLE: "yellow"}
 _STAGE_WIDTH = 9
+_WIDE = 70
+"""Columns of a screen on which every part of the table has its place."""
 
 
 class View(Protocol):
@@ -157,23 +160,36 @@ class LiveView(SilentView):
         total = f"{duration(progress.working_s + since_s)}  {money(progress.usd)}"
         head = Text.assemble(("AgentOS  ", "bold"), (one_line(self._label), ""), no_wrap=True, overflow="ellipsis")
         last = Text(f"  {self._last.text}", style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(Text(), head, stage_table(progress, since_s=since_s, total=total), last)
+        return Group(Text(), head, StageTable(progress, since_s, total), last)
 
 
-def stage_table(progress: Progress, *, since_s: float = 0.0, total: str = "") -> Table:
-    """All stages: how each stands, its step or verdict, round, time and cost. `since_s`: seconds since the last event."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(width=_STAGE_WIDTH + 2, no_wrap=True)
-    table.add_column(min_width=23, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=9, no_wrap=True)
-    table.add_column(width=9, justify="right", no_wrap=True)
-    table.add_column(width=8, justify="right", no_wrap=True)
-    for stage in progress.stages.values():
-        table.add_row(*_cells(stage, since_s if stage.stage is progress.current else 0.0), style=_STYLES[stage.mark])
-    if total:
-        seconds, _, cost = total.rpartition("  ")
-        table.add_row("", "", "", seconds, cost, style="bold")
-    return table
+@dataclass(frozen=True, slots=True)
+class StageTable:
+    """All stages: how each stands, its step or verdict, round, time and cost; on a narrow screen without round and cost.
+    `since_s`: seconds since the last event."""
+
+    progress: Progress
+    since_s: float = 0.0
+    total: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table for the width at hand."""
+        narrow = options.max_width < _WIDE
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(min_width=_STAGE_WIDTH + 2, no_wrap=True)
+        table.add_column(min_width=0 if narrow else 23, no_wrap=True, overflow="ellipsis")
+        if not narrow:
+            table.add_column(width=9, no_wrap=True)
+        table.add_column(width=9, justify="right", no_wrap=True)
+        if not narrow:
+            table.add_column(width=8, justify="right", no_wrap=True)
+        for stage in self.progress.stages.values():
+            cells = _cells(stage, self.since_s if stage.stage is self.progress.current else 0.0)
+            table.add_row(*(cells if not narrow else (*cells[:2], cells[3])), style=_STYLES[stage.mark])
+        if self.total:
+            seconds, _, cost = self.total.rpartition("  ")
+            table.add_row(*(("", "", "", seconds, cost) if not narrow else ("", "", seconds)), style="bold")
+        yield table
 
 
 def _cells(stage: StageProgress, since_s: float) -> tuple[str, ...]:

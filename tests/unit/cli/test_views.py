@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agentos.cli.progress import Mark, Progress
 from agentos.cli.sentences import Narrator
-from agentos.cli.view import LineView, LiveView, SilentView, line, stage_table
+from agentos.cli.view import LineView, LiveView, SilentView, StageTable, line
 from agentos.domain.event import Event, EventKind
 from agentos.domain.pipeline import Stage
 
@@ -79,7 +79,7 @@ def test_each_meaningful_event_is_one_line() -> None:
 
 def _drawn(progress: Progress, width: int) -> list[str]:
     file = io.StringIO()
-    Console(file=file, width=width, markup=False, highlight=False).print(stage_table(progress, total="9.0 s  $0.50"))
+    Console(file=file, width=width, markup=False, highlight=False).print(StageTable(progress, total="9.0 s  $0.50"))
     return [text.rstrip() for text in file.getvalue().splitlines()]
 
 
@@ -96,6 +96,23 @@ def test_the_table_fits_80_columns_and_says_where_each_stage_stands() -> None:
         "· finalize",
         "                                                     9.0 s     $0.50",
     ]
+
+
+def test_on_a_narrow_screen_round_and_cost_make_room_and_no_name_is_cut() -> None:
+    progress = Progress()
+    progress.see_all(_story().events)
+    drawn = _drawn(progress, 40)
+    assert [text[:12].rstrip() for text in drawn[:7]] == [
+        "· triage",
+        "✔ lld",
+        "· spec",
+        "▶ impl",
+        "· pr",
+        "· review",
+        "· finalize",
+    ]
+    assert drawn[1].split() == ["✔", "lld", "PASS", "4.0", "s"]
+    assert max(map(len, drawn)) <= 40
 
 
 def test_time_that_people_take_is_not_counted() -> None:
