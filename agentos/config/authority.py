@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agentos.config.settings import Settings
+from agentos.config.settings import AUTHORITIES, MergeAuthority, Settings
 from agentos.ports.sandbox import ANYWHERE
 
 OPERATOR_ONLY = (
@@ -20,9 +20,8 @@ OPERATOR_ONLY = (
     "models.prices",
 )
 """Keys that WORKFLOW.md may not hold at all."""
-JUDGED = ("budget", "trust", "commands", "merge_authority")
+JUDGED = ("budget", "trust", "commands", "merge_authority", "merge")
 """Parts where WORKFLOW.md may only be stricter."""
-_AUTHORITY = ("none", "dossier", "on_approval", "auto")
 _BELONGS = "it belongs to the operator: set it in the user configuration, the environment or on the command line"
 
 
@@ -74,8 +73,22 @@ def _budget(operator: Settings, together: Settings) -> list[str]:
 
 def _merging(operator: Settings, together: Settings) -> list[str]:
     wanted, held = together.merge_authority, operator.merge_authority
-    looser = _AUTHORITY.index(wanted) > _AUTHORITY.index(held)
+    looser = AUTHORITIES.index(wanted) > AUTHORITIES.index(held)
     said = "merge_authority" in operator.model_fields_set
+    found = []
     if looser and (said or wanted == "auto"):
-        return [f"WORKFLOW.md may not set merge_authority: {wanted} (the operator's is {held}); {_BELONGS}."]
-    return []
+        found = [f"WORKFLOW.md may not set merge_authority: {wanted} (the operator's is {held}); {_BELONGS}."]
+    if together.merge.confidence < operator.merge.confidence:
+        found.append(f"WORKFLOW.md may not lower merge.confidence below {operator.merge.confidence}; {_BELONGS}.")
+    priorities = {*operator.merge.by_priority, *together.merge.by_priority}
+    return found + [
+        f"WORKFLOW.md may only be stricter in merge.by_priority.{priority} than the operator; {_BELONGS}."
+        for priority in sorted(priorities)
+        if _strictness(together, priority) < _strictness(operator, priority)
+    ]
+
+
+def _strictness(settings: Settings, priority: str) -> tuple[int, int]:
+    """How strict what is said for `priority` is by itself, as if everything else were allowed."""
+    freely: MergeAuthority = "auto"
+    return settings.model_copy(update={"merge_authority": freely}).merging(priority).strictness

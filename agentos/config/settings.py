@@ -1,5 +1,6 @@
 """The shape of every setting. Where values come from, and who may set what, is `load`'s business."""
 
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeAlias
 
@@ -9,13 +10,15 @@ from agentos.config.short_forms import plain_commands, plain_model, plain_models
 from agentos.domain.budget import Budget
 from agentos.domain.check import CheckCommand
 from agentos.domain.error import UsageError
-from agentos.domain.pipeline import Gate, Stage, limit_of
+from agentos.domain.pipeline import ROWS, Gate, Stage, limit_of
 from agentos.ports.agent import AgentLimits
 from agentos.ports.sandbox import ANYWHERE, CommandLimits
 
 SandboxKind: TypeAlias = Literal["auto", "process", "external", "sandlock", "bubblewrap"]
 Profile: TypeAlias = Literal["cli", "service"]
 MergeAuthority: TypeAlias = Literal["none", "dossier", "on_approval", "auto"]
+AUTHORITIES: tuple[MergeAuthority, ...] = ("none", "dossier", "on_approval", "auto")
+"""From the one that lets AgentOS do the least."""
 
 
 def default_home() -> Path:
@@ -46,6 +49,8 @@ ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Bound: TypeAlias = Annotated[int, Field(ge=1, le=50)]
 CommandName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Confidence: TypeAlias = Annotated[int, Field(ge=0, le=100)]
+PriorityName: TypeAlias = Annotated[str, AfterValidator(lambda name: name.strip().lower())]
 FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
 Host: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?$")]
 
@@ -244,6 +249,27 @@ class ModelsSettings(_Part):
     prices: dict[ModelName, PriceSettings] = Field(default_factory=dict)
 
 
+class MergeSettings(_Part):
+    """How sure the reviewer must be (of 100) for a merge that asks nobody, where `merge_authority` is `auto`; and what holds
+    for issues of a priority instead: `ask`, `never`, or another such number. Neither lets more happen than `merge_authority`."""
+
+    confidence: Confidence = 90
+    by_priority: dict[PriorityName, Literal["ask", "never"] | Confidence] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRule:
+    """Who merges one issue's change: `authority`, and for `auto` the reviewer's least `confidence`."""
+
+    authority: MergeAuthority
+    confidence: int
+
+    @property
+    def strictness(self) -> tuple[int, int]:
+        """Orders rules from the loosest to the strictest."""
+        return -AUTHORITIES.index(self.authority), self.confidence
+
+
 class TrustSettings(_Part):
     """Whose decisions count besides those with write permission on the forge."""
 
@@ -266,6 +292,7 @@ class Settings(_Part):
     )
     deploy: DeploySettings | None = None
     merge_authority: MergeAuthority = "dossier"
+    merge: MergeSettings = MergeSettings()
     budget: BudgetSettings = BudgetSettings()
     scope: ScopeSettings = ScopeSettings()
     models: Annotated[ModelsSettings, BeforeValidator(plain_models)] = ModelsSettings()
@@ -304,6 +331,19 @@ class Settings(_Part):
             if command.run.strip()
         ]
         return tuple(sorted(named, key=lambda command: command.name != "setup"))
+
+    def merging(self, priority: str) -> MergeRule:
+        """Who merges the change of an issue of this priority: what holds for it, and never more than `merge_authority`."""
+        held, said = self.merge_authority, self.merge.by_priority.get(priority.strip().lower(), self.merge.confidence)
+        if said == "never":
+            return MergeRule("none", 100)
+        if said == "ask":
+            return MergeRule(min(held, "on_approval", key=AUTHORITIES.index), 100)
+        return MergeRule(held, said)
+
+    def visits(self, stage: Stage) -> int:
+        """Visits of `stage` in one run before RETRY becomes a block."""
+        return 1 + self.limit(stage, "max_merge_syncs") if stage is Stage.FINALIZE else ROWS[stage].retry_limit
 
     def limit(self, stage: Stage, name: str) -> int:
         """The bound `name` of the loops of `stage`, as `pipeline.TABLE` names it."""

@@ -69,7 +69,8 @@ class Row:
 
     `steps`: the stage's nodes, in order, as people see them. `hands_on`: what the next stage gets.
     `passes_to`: the next stage on PASS (None: the run ends). `gate`: the gate behind a PASS, if it is on.
-    `retry_limit`: visits of the stage in one run before RETRY becomes BLOCK.
+    `retry_limit`: visits of the stage in one run before RETRY becomes BLOCK. `retry_to`: the earlier stage that RETRY goes
+    back to, where it is not the stage itself.
     `limits`: named bounds of the loops inside the stage, with their defaults.
     """
 
@@ -81,6 +82,7 @@ class Row:
     retry_limit: int
     limits: tuple[tuple[str, int], ...] = ()
     board_name: str = ""
+    retry_to: Stage | None = None
 
 
 TABLE: tuple[Row, ...] = (
@@ -144,8 +146,9 @@ TABLE: tuple[Row, ...] = (
         ("merge sha", "follow-ups", "close-out"),
         None,
         None,
-        retry_limit=1,
+        retry_limit=3,  # 1 + max_merge_syncs: what no longer merges is worked in again and put before a person again
         limits=(("max_merge_syncs", 2), ("max_verify_retries", 2)),
+        retry_to=Stage.REVIEW,
     ),
 )
 
@@ -182,16 +185,20 @@ class Move:
     stage: Stage | None = None
 
 
-def next_move(stage: Stage, verdict: Verdict, *, route: Route = Route.FULL, visits: int = 1) -> Move:
+def next_move(
+    stage: Stage, verdict: Verdict, *, route: Route = Route.FULL, visits: int = 1, limit: int | None = None
+) -> Move:
     """The move after `stage` concluded `verdict` on its visit number `visits` (counted from 1).
 
-    BLOCK halts where the run stands. RETRY visits the stage again up to its limit, then halts.
+    BLOCK halts where the run stands. RETRY visits the stage again, or an earlier one, up to `limit` (None: the table's),
+    then halts.
     """
     if verdict is Verdict.PASS:
         following = next_stage(stage, route=route)
         return Move("end") if following is None else Move("stage", following)
-    if verdict is Verdict.RETRY and visits < ROWS[stage].retry_limit:
-        return Move("stage", stage)
+    row = ROWS[stage]
+    if verdict is Verdict.RETRY and visits < (row.retry_limit if limit is None else limit):
+        return Move("stage", row.retry_to or stage)
     return Move("halt", stage)
 
 
@@ -207,6 +214,8 @@ def problems(table: tuple[Row, ...] = TABLE) -> list[str]:
             found.append(f"{row.stage} has a loop without a bound")
         if row.passes_to is not None and row.passes_to in order and order.index(row.passes_to) <= place:
             found.append(f"{row.stage} passes back to {row.passes_to}")
+        if row.retry_to is not None and row.retry_to in order and order.index(row.retry_to) >= place:
+            found.append(f"{row.stage} retries at {row.retry_to}, which is no earlier stage")
         if not row.steps:
             found.append(f"{row.stage} has no step")
     reached = {row.passes_to for row in table} | set(order[:1])
@@ -218,19 +227,22 @@ def worst_case_calls() -> int:
     """Model calls of one run when every loop inside and between stages runs to its limit (I12).
 
     Counts an agent session as one call, and every call twice: a question for its one repair round, a session for its
-    one restart. Feedback cycles are each asked for by a person and counted once with a full implementation loop. An
-    edited issue is read again and leaves the loops as far used as they are: what it opens anew costs one brief, and one
-    draft, session and review of each stage that a spent loop would still allow.
+    one restart. Feedback cycles are each asked for by a person and counted once with a full implementation loop, and so
+    is each time the base moved on and the change is worked in again. An edited issue is read again and leaves the loops
+    as far used as they are: what it opens anew costs one brief, and one draft, session and review of each stage that a
+    spent loop would still allow.
     """
     implementation = (limit_of(Stage.IMPL, "max_test_retries") + 1) * (limit_of(Stage.IMPL, "max_review_rounds") + 1)
     drafts = sum(2 * (limit_of(stage, "max_revisions") + 1) for stage in (Stage.LLD, Stage.SPEC))
     cycles = limit_of(Stage.REVIEW, "max_feedback_cycles")
+    syncs = limit_of(Stage.FINALIZE, "max_merge_syncs")
     reviews = limit_of(Stage.IMPL, "max_review_rounds") + 1
     follow_ups = 1
     edits = limit_of(Stage.TRIAGE, "max_edits") * (1 + 2 * 3)
-    calls = ROWS[Stage.TRIAGE].retry_limit + edits + drafts + (1 + cycles) * (implementation + reviews) + follow_ups
+    work = (1 + cycles + syncs) * (implementation + reviews)
+    calls = ROWS[Stage.TRIAGE].retry_limit + edits + drafts + work + follow_ups
     return 2 * calls
 
 
-WORST_CASE_CEILING = 550
+WORST_CASE_CEILING = 650
 """The most model calls a run may need; a test compares `worst_case_calls()` with it."""

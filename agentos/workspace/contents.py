@@ -137,12 +137,14 @@ class RepositoryContents:
             per_file=per_file,
         )
 
-    async def diff(self, old: str, new: str, *, limit_bytes: int) -> str:
+    async def diff(self, old: str, new: str, *, limit_bytes: int, paths: Sequence[str] = ()) -> str:
         """The change from `old` to `new` as a unified diff; a longer one is cut at a line end, and its last line says so.
+        `paths`: only what changed in these.
 
         Binary files are named, not shown. Foreign text: clean it before a terminal or a model sees it.
         """
-        args = ("diff-tree", "-r", "-p", "--find-renames", *_PLAIN_DIFF, old, new)
+        only = ("--", *paths) if paths else ()
+        args = ("diff-tree", "-r", "-p", "--find-renames", *_PLAIN_DIFF, old, new, *only)
         result = await self.git.run(*args, limit_bytes=limit_bytes)
         text = result.stdout.decode("utf-8", "replace")
         if result.truncated:
@@ -154,6 +156,11 @@ class RepositoryContents:
         args = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new)
         fields = await self._records(*args)
         return tuple(_raw_change(*pair) for pair in zip(fields[::2], fields[1::2], strict=True))
+
+    async def subjects(self, old: str, new: str, *, most: int) -> tuple[str, ...]:
+        """The commits that `new` has and `old` has not, merges left out, newest first: `<short sha> <subject>`."""
+        args = ("log", "--no-merges", f"--max-count={most}", "--format=%h %s", f"{old}..{new}", "--")
+        return tuple((await self.git.run(*args)).stdout.decode("utf-8", "replace").splitlines())
 
     async def _records(self, *args: str) -> list[str]:
         """The NUL-ended records a command writes."""

@@ -48,10 +48,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What merging two commits gives: the merged `tree`, or None and the paths that conflict."""
+    """What merging two commits gives: the merged `tree`, or None and the paths that conflict; `marked` is the tree with
+    git's marks in them."""
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
+    marked: str = ""
 
 
 class OwnedRepository(RepositoryContents):
@@ -136,7 +138,7 @@ class OwnedRepository(RepositoryContents):
         if result.exit_code not in (0, 1):
             raise failure(result, args)
         tree, *paths = result.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        return MergeResult(tree) if result.exit_code == 0 else MergeResult(None, tuple(dict.fromkeys(paths)))
+        return MergeResult(tree) if result.exit_code == 0 else MergeResult(None, tuple(dict.fromkeys(paths)), tree)
 
     async def push(self, target_url: Path | str, sha: str, ref: str, expected: str | None) -> None:
         """Effect: the full ref `ref` of the target is `sha`, if it was `expected` there (None: did not exist).

@@ -3,12 +3,14 @@ goes on."""
 
 import json
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
 
 from tests.crash.conftest import Called, World
 from tests.crash.model_server import Replies
+from tests.crash.toy import GREET, SHOUT_LOUD, _write, replies
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -69,3 +71,28 @@ def test_an_unknown_price_keeps_no_money_ceiling_and_taken_away_it_goes_on(world
     assert "cost of a model call is unknown" in says(stopped)["wait"]["title"]
     assert sum(world.asked.values()) == 1
     assert says(goes_on(world, stopped))["wait"]["gate"] == "before_pr"
+
+
+def test_a_base_that_moved_on_sends_the_change_back_to_work_and_before_the_person_again(world: World) -> None:
+    whisper = "\n\ndef whisper(name: str) -> str:\n    return greet(name).lower()\n"
+    both = SHOUT_LOUD + whisper
+    turns = replies()["review", "implementer", 1]
+    world.server.replies["review", "implementer", 1] = [_write("greet.py", both), *turns[1:]]
+    world.agentos("run", "--issue", "1")
+    first = says(world.agentos("approve", "1", "--json"))["wait"]
+    (world.target / "greet.py").write_text(GREET + whisper, "utf-8")
+    identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    for words in (("add", "greet.py"), (*identity, "commit", "-q", "-m", "whisper")):
+        subprocess.run(["git", *words], cwd=world.target, check=True)
+
+    asked = world.agentos("approve", "1", "--json")
+    assert asked.code == 4, asked.err
+    wait = says(asked)["wait"]
+    assert wait["gate"] == first["gate"] == "before_merge"
+    assert wait["subject"] != first["subject"]
+    assert "main moved on" in asked.err
+    shown = world.agentos("show", "1").out
+    assert "finalize       RETRY: main moved on" in shown
+    merged = world.agentos("approve", "1", "--json")
+    assert (merged.code, says(merged)["outcome"]) == (0, "merged"), merged.err
+    assert (world.target / "greet.py").read_text("utf-8") == both

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from agentos.domain.decision import DecisionKind
+from agentos.domain.decision import Decision, DecisionKind
 from agentos.domain.error import OutsideError
 from agentos.domain.pipeline import Outcome, Stage, Verdict
 from agentos.workflows.finalize.graph import build
+from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState
+from agentos.workflows.orchestrator.rules import after_decision, settled
 from agentos.workflows.pr import graph as pr
 from tests.stages.conftest import Equip, commit, run_git
 from tests.stages.delivery import BRANCH, Delivery, Thread, blocker, delivered
@@ -17,6 +19,9 @@ pytestmark = pytest.mark.slow
 ONE: dict[str, Any] = {"follow_ups": [{"title": "Divide floats too", "body": "Objective: floats."}]}
 NONE: dict[str, Any] = {"follow_ups": []}
 MERGE: dict[str, Any] = {"merge_authority": "on_approval"}
+SAID = "echo fine so far; echo 'AssertionError: broken by the merge'; echo and more"
+BREAKS = {"test": f"{SAID}; ! grep -q ValueError calc/core.py"}
+"""Passes at the base and fails with the change in it."""
 
 
 async def approved(equip: Equip, answer: dict[str, Any] = NONE, **settings: object) -> Delivery:
@@ -76,6 +81,32 @@ async def test_by_default_the_run_stops_at_a_dossier_and_merges_when_told_to(equ
     assert (state["outcome"], made.stand.git("rev-parse", "main")) == (Outcome.MERGED, state["merge_sha"])
 
 
+async def test_where_agentos_may_not_merge_the_dossier_takes_no_approval_and_waits_for_a_merge_by_hand(
+    equip: Equip,
+) -> None:
+    made = await approved(equip, merge_authority="none")
+    thread = Thread(made, build())
+    await thread.go(made.state)
+    wait = await thread.wait()
+    assert (wait.kind, wait.accepts) == ("dossier", (DecisionKind.RETRY, DecisionKind.REJECT))
+    assert "AgentOS is not allowed to" in wait.title
+    assert not any("approve" in text for text in (wait.summary, (await made.said())[-1], made.notifier.notices[-1].how))
+    run_git(made.stand.target, "merge", "--quiet", "--no-ff", "-m", "mine", BRANCH)
+    assert (await thread.decide(DecisionKind.RETRY))["outcome"] == Outcome.MERGED
+
+
+@pytest.mark.parametrize(("priority", "merges"), [("high", False), ("", True)])
+async def test_the_priority_of_an_issue_may_forbid_what_its_authority_allows(
+    equip: Equip, priority: str, *, merges: bool
+) -> None:
+    made = await approved(equip, **MERGE, merge={"by_priority": {"high": "never"}})
+    made.stand.tracker.prioritise(made.stand.ctx.issue, priority)
+    thread = Thread(made, build())
+    state = await thread.go(made.state)
+    assert (state.get("outcome") == Outcome.MERGED) is merges
+    assert merges or (await thread.wait()).accepts == (DecisionKind.RETRY, DecisionKind.REJECT)
+
+
 async def test_a_merge_by_hand_is_seen_and_the_run_goes_on_to_close_out(equip: Equip) -> None:
     made = await approved(equip)
     thread = Thread(made, build())
@@ -116,37 +147,60 @@ async def test_a_branch_that_moved_after_the_approval_is_not_merged(equip: Equip
     assert made.stand.git("rev-parse", "main") == before
 
 
-async def test_a_base_that_does_not_merge_cleanly_blocks_with_the_paths(equip: Equip) -> None:
-    made = await approved(equip, **MERGE)
-    ours = made.stand.commit({"calc/core.py": "def divide(a, b):\n    return a / b\n"})
-    state = await made.stand.run_stage(build(), made.state)
-    wait = blocker(state)
-    assert (state["verdict"], wait.code) == (Verdict.BLOCK, "merge_conflict")
-    assert "calc/core.py" in wait.evidence[0]
-    assert made.stand.git("rev-parse", "main") == ours
-
-
 async def test_a_merge_that_fails_its_checks_blocks_with_a_diagnosis_and_closes_nothing(equip: Equip) -> None:
-    made = await approved(equip, **MERGE, commands={"test": "echo broken by the merge; test ! -f poison.txt"})
-    made.stand.commit({"poison.txt": "x"})
+    made = await approved(equip, **MERGE, commands=BREAKS)
     state = await made.stand.run_stage(build(), made.state)
     wait = blocker(state)
     assert (state["verdict"], wait.code) == (Verdict.BLOCK, "verify_failed")
     assert wait.evidence[0] == "test: test"
-    assert "broken by the merge" in wait.evidence[1]
+    assert wait.evidence[1] == "test ended with exit code 1:\nAssertionError: broken by the merge\nand more"
+    assert f"main without the change ({made.state['base_sha'][:12]}) passes" in wait.evidence[2]
+    assert "suspect the change itself: calc/core.py" in wait.evidence[3]
     assert (await made.stand.tracker.get(1)).is_open
     assert await made.forge.branch_head(BRANCH) == made.state["good_sha"]
     assert state["rounds"]["finalize.verify"] == 2
-    made.stand.git("rm", "--quiet", "poison.txt")
-    made.stand.git("commit", "--quiet", "-m", "mend")
+    made.stand.git("revert", "--no-edit", "-m", "1", "HEAD")
     again = await made.stand.run_stage(build(), {**state, "wait": {}, "rounds": {}})
     assert (again["outcome"], again["merge_sha"]) == (Outcome.MERGED, state["merge_sha"])
     assert [check.sha for check in (await made.close_out(again)).checks] == [made.stand.git("rev-parse", "main")]
 
 
-async def test_a_merge_that_was_taken_back_is_not_closed_out(equip: Equip) -> None:
+async def test_the_revert_of_a_merge_that_fails_is_filed_once_and_only_when_a_person_says_so(equip: Equip) -> None:
+    made = await approved(equip, **MERGE, commands=BREAKS)
+    state = await made.stand.run_stage(build(), made.state)
+    wait = blocker(state)
+    assert (wait.accepts, wait.subject) == (("approve", "retry", "reject"), state["merge_sha"])
+    with pytest.raises(OutsideError):
+        await made.stand.tracker.get(2)
+    decision = Decision(DecisionKind.APPROVE, "ann", "cli:1", subject=wait.subject)
+    wanted: RunState = {**state, **settled(state, decision), "decision": dump(decision)}
+    assert after_decision(wanted) == "finalize"
+    for _ in range(2):
+        told: RunState = await made.stand.run_stage(build(), wanted)
+        assert told["revert_ticket"] == 2
+        assert (blocker(told).accepts, "issue 2" in blocker(told).needs[0]) == (("retry", "reject"), True)
+    with pytest.raises(OutsideError):
+        await made.stand.tracker.get(3)
+    ticket = await made.stand.tracker.get(2)
+    assert ticket.title == "Revert “Report division by zero” (#1)"
+    for part in (state["merge_sha"], "git revert -m 1", "AssertionError: broken by the merge", "passes test: test"):
+        assert part in ticket.body
+    made.stand.git("revert", "--no-edit", "-m", "1", "HEAD")
+    again = await made.stand.run_stage(build(), {**told, "wait": {}, "rounds": {}})
+    assert [item.number for item in (await made.close_out(again)).follow_ups] == [2]
+
+
+async def test_a_base_that_was_red_before_the_merge_is_not_held_against_it(equip: Equip) -> None:
     made = await approved(equip, **MERGE, commands={"test": "test ! -f poison.txt"})
-    first = made.stand.commit({"poison.txt": "x"})
+    made.stand.commit({"poison.txt": "x"})
+    state = await made.stand.run_stage(build(), made.state)
+    assert state["outcome"] == Outcome.MERGED
+    assert [check.exit_code for check in (await made.close_out(state)).checks] == [1]
+
+
+async def test_a_merge_that_was_taken_back_is_not_closed_out(equip: Equip) -> None:
+    made = await approved(equip, **MERGE, commands=BREAKS)
+    first = made.stand.git("rev-parse", "main")
     state = await made.stand.run_stage(build(), made.state)
     made.stand.git("reset", "--quiet", "--hard", first)
     again = await made.stand.run_stage(build(), {**state, "wait": {}, "rounds": {}})

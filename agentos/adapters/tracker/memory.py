@@ -58,6 +58,11 @@ class MemoryTracker:
         kept, title, body = self._find(issue.number), one_line(title), clean_text(body).strip("\n")
         kept.issue = replace(kept.issue, title=title, body=body, digest=text_digest(title, body))
 
+    def prioritise(self, issue: IssueRef, priority: str) -> None:
+        """Effect: the issue has that priority, as a person sets it."""
+        kept = self._find(issue.number)
+        kept.issue = replace(kept.issue, priority=priority)
+
     def say(self, issue: IssueRef, text: str, *, author: str = "local") -> str:
         """The id of a new comment, as a person writes it."""
         return self._comment(self._find(issue.number), clean_text(text).strip("\n"), author)

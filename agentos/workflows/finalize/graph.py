@@ -1,7 +1,7 @@
 """The finalize stage: merge, verify, follow up, close out."""
 
 from agentos.domain.pipeline import Stage
-from agentos.workflows.finalize import nodes, rules
+from agentos.workflows.finalize import merging, nodes, rules, verifying
 from agentos.workflows.kit import cleanup
 from agentos.workflows.kit.pause import wait_for_person
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
@@ -14,14 +14,18 @@ ASK = wait_for_person.__name__
 def build() -> Compiled:
     """The stage's subgraph."""
     graph = StageGraph(Stage.FINALIZE, first="authority")
-    graph.add(MERGE, nodes.authority, then=(_after_authority, ["verify", "hand_over", "merge"]))
-    graph.add(MERGE, nodes.hand_over, then="notify")
-    graph.add(MERGE, nodes.notify, then=ASK)
+    graph.add(MERGE, merging.authority, then=(_after_authority, ["file_revert", "verify", "hand_over", "sync"]))
+    graph.add(MERGE, merging.hand_over, then="notify")
+    graph.add(MERGE, merging.notify, then=ASK)
     graph.add_wait(then="settle_dossier")
-    graph.add(MERGE, nodes.settle_dossier, then=(_after_dossier, ["authority", "merge"]))
-    graph.add(MERGE, nodes.merge, then="verify")
-    graph.add(VERIFY, nodes.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))
-    graph.add(VERIFY, nodes.consider_verify, then="verify")
+    graph.add(MERGE, merging.settle_dossier, then=(_after_dossier, ["authority", "sync"]))
+    graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", "merge"]))
+    graph.add(MERGE, merging.rework, then="tell_rework")
+    graph.add(MERGE, merging.tell_rework, then=LEAVE)
+    graph.add(MERGE, merging.merge, then=(_after_merge, ["verify", "sync"]))
+    graph.add(VERIFY, verifying.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))
+    graph.add(VERIFY, verifying.consider_verify, then="verify")
+    graph.add(VERIFY, verifying.file_revert, then="verify")
     graph.add(CAPTURE, nodes.propose_follow_ups, then=(_filing, ["file_follow_up", "report"]))
     graph.add(CAPTURE, nodes.file_follow_up, then=(_filing, ["file_follow_up", "report"]))
     graph.add(CLOSE, nodes.report, then="close")
@@ -34,13 +38,23 @@ def build() -> Compiled:
 
 def _after_authority(state: RunState) -> str:
     if state.get("merge_sha"):
-        return "verify"
-    return "hand_over" if state.get("wait") else "merge"
+        wanted = state.get("revert_of") == state["merge_sha"] and not state.get("revert_ticket")
+        return "file_revert" if wanted else "verify"
+    return "hand_over" if state.get("wait") else "sync"
 
 
 def _after_dossier(state: RunState) -> str:
     """Whatever else the person says, the forge is looked at again: it may be merged by now."""
-    return "merge" if rules.lets_merge(state) else "authority"
+    return "sync" if rules.lets_merge(state) else "authority"
+
+
+def _after_sync(state: RunState) -> str:
+    return "rework" if state.get("findings") else "merge"
+
+
+def _after_merge(state: RunState) -> str:
+    """Not merged and not blocked: the base moved on at the last moment."""
+    return "verify" if state.get("merge_sha") else "sync"
 
 
 def _after_verify(state: RunState) -> str:

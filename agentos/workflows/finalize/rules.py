@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentos.config.settings import MergeAuthority
-from agentos.domain.check import CheckResult
 from agentos.domain.decision import ACCEPTED_BY, DecisionKind, Wait
-from agentos.domain.document import Finding, FollowUp
+from agentos.domain.document import Finding, FollowUp, Severity
 from agentos.domain.effect import EffectKey
 from agentos.domain.issue import IssueDraft, IssueRef
 from agentos.domain.naming import clean_text
@@ -15,14 +14,17 @@ from agentos.domain.pipeline import Stage
 from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
+from agentos.workflows.finalize.diagnosis import Diagnosis
 from agentos.workflows.kit.blocks import defused
-from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
+from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, fenced
 from agentos.workflows.kit.package import SHORT, commands, cost, lead, short_markdown
 from agentos.workflows.kit.pause import decided
-from agentos.workflows.kit.state import RunState
+from agentos.workflows.kit.state import BEST, RunState, reset_rounds, without
+from agentos.workflows.kit.verdict import findings_as_evidence
 
-VERIFY, UNFILED = "finalize.verify", "finalize.unfiled"
-MOST_EVIDENCE = 10
+VERIFY, UNFILED, SYNCS = "finalize.verify", "finalize.unfiled", "finalize.syncs"
+WORK_LOOPS = "impl."
+"""The loops of the work, which starts anew where the base moved on."""
 DOSSIER = "Merge-ready"
 
 
@@ -79,50 +81,123 @@ def lets_merge(state: RunState) -> bool:
     return decision.kind is DecisionKind.APPROVE and decision.subject == state["good_sha"]
 
 
-def dossier_wait(package: ReviewPackage) -> Wait:
-    """The question at the dossier, bound to the commit that would be merged."""
+def dossier_wait(package: ReviewPackage, *, may_merge: bool) -> Wait:
+    """The question at the dossier, bound to the commit that would be merged; `may_merge`: by AgentOS, when told so."""
+    accepts = ACCEPTED_BY[WaitKind.DOSSIER]
     return Wait(
         WaitKind.DOSSIER,
         Stage.FINALIZE,
-        _merge_ready(package),
-        defused(f"{_how_to_merge(package)}\n\n{short_markdown(package)}"),
-        ACCEPTED_BY[WaitKind.DOSSIER],
+        _merge_ready(package, may_merge=may_merge),
+        defused(f"{_how_to_merge(package, may_merge=may_merge)}\n\n{short_markdown(package)}"),
+        accepts if may_merge else tuple(kind for kind in accepts if kind is not DecisionKind.APPROVE),
         subject=package.sha,
     )
 
 
-def dossier_comment(package: ReviewPackage) -> str:
+def dossier_comment(package: ReviewPackage, *, may_merge: bool) -> str:
     """What the issue is told when the change may be merged."""
-    return defused(f"**{DOSSIER}**: {lead(package)}\n\n{_how_to_merge(package)}\n\n{bullets(dossier_steps(package))}")
+    how, steps = _how_to_merge(package, may_merge=may_merge), dossier_steps(package, may_merge=may_merge)
+    return defused(f"**{DOSSIER}**: {lead(package)}\n\n{how}\n\n{bullets(steps)}")
 
 
-def dossier_notice(package: ReviewPackage) -> Notice:
+def dossier_notice(package: ReviewPackage, *, may_merge: bool) -> Notice:
     """What reaches the person wherever they are."""
-    how = commands(package.issue_number, sha=package.sha)[0]
-    return Notice(_merge_ready(package), defused(_how_to_merge(package)), how)
+    how = dossier_steps(package, may_merge=may_merge)[1 if may_merge else 0]
+    title = _merge_ready(package, may_merge=may_merge)
+    return Notice(title, defused(_how_to_merge(package, may_merge=may_merge)), how)
 
 
-def _merge_ready(package: ReviewPackage) -> str:
+def _merge_ready(package: ReviewPackage, *, may_merge: bool) -> str:
     what = f"{package.title} (#{package.issue_number})"
-    return defused(f"merge-ready: merge {what} yourself, or approve to let AgentOS merge it")
+    return defused(f"merge-ready: merge {what} yourself{_or_approve(may_merge=may_merge)}")
 
 
-def _how_to_merge(package: ReviewPackage) -> str:
+def _how_to_merge(package: ReviewPackage, *, may_merge: bool) -> str:
     place = package.place
-    return (
-        f"Merge {place.pr_url or place.branch} into `{place.base_branch}` yourself, or approve to let AgentOS merge it."
-    )
+    into = f"Merge {place.pr_url or place.branch} into `{place.base_branch}` yourself"
+    return f"{into}{_or_approve(may_merge=may_merge)}."
 
 
-def dossier_steps(package: ReviewPackage) -> tuple[str, ...]:
+def _or_approve(*, may_merge: bool) -> str:
+    return ", or approve to let AgentOS merge it" if may_merge else "; AgentOS is not allowed to"
+
+
+def dossier_steps(package: ReviewPackage, *, may_merge: bool) -> tuple[str, ...]:
     """What a person does with the dossier."""
     number, place = package.issue_number, package.place
     approve, _, reject = commands(number, sha=package.sha)
-    return (
-        f"merge `{place.branch}` into `{place.base_branch}` yourself, then `agentos retry {number}`; or",
-        f"{approve} and merges it; or",
-        reject,
+    merged = f"merge `{place.branch}` into `{place.base_branch}` yourself, then `agentos run --issue {number}`; or"
+    return (merged, f"{approve} and merges it; or", reject) if may_merge else (merged, reject)
+
+
+def synced(branch: str, base: str, *, clean: bool) -> str:
+    """What is noted where the base moved on."""
+    how = (
+        "the change merges as it was approved, and passes"
+        if clean
+        else "the change cannot be merged as it was approved"
     )
+    return f"{branch} moved on to {base[:SHORT]}: {how}"
+
+
+def conflicting(paths: tuple[str, ...], branch: str) -> tuple[Finding, ...]:
+    """A finding for each file that does not merge."""
+    problem = f"was changed in {branch} meanwhile, whose text stands there now"
+    fix = "work in again what the change did there"
+    return tuple(Finding(Severity.BLOCKER, clean_text(path), problem, fix) for path in paths)
+
+
+def breaking(failures: tuple[str, ...], branch: str) -> tuple[Finding, ...]:
+    """A finding for each check that only the merged state fails."""
+    problem = f"fails once the change is merged into {branch} as it is now, and fails neither there nor in the change"
+    return tuple(Finding(Severity.BLOCKER, failure, problem) for failure in failures)
+
+
+def other_than_approved(branch: str) -> tuple[Finding, ...]:
+    """The finding where a merge without conflict would bring something else than a person saw."""
+    problem = (
+        "what would be merged now is not the change that was approved: a part of it is there already, or elsewhere"
+    )
+    return (Finding(Severity.BLOCKER, branch, problem, "see that what is left is right and complete"),)
+
+
+def asked_again(branch: str, base: str, lost: str) -> str:
+    """What the agent is told to do where the change cannot be merged as it is; `lost`: what it did to files whose text
+    the base's replaced."""
+    text = (
+        f"{branch} moved on to {base[:SHORT]} and the change cannot be merged into it as it was. You stand on {branch} as it "
+        "is now, with the change on top. Mend what the findings say; keep both what the change is for and what came in."
+    )
+    if not lost:
+        return text
+    return f"{text} In these files the change is gone; it was:\n\n{fenced(clean_text(lost), 'diff')}"
+
+
+def opened_again(state: RunState, asked: str) -> RunState:
+    """The change goes round once more: `asked` is to be worked in, with fresh rounds, and nothing of it is approved."""
+    return {
+        "feedback": [*state.get("feedback", []), asked],
+        "cycle": state.get("cycle", 0) + 1,
+        "rounds": reset_rounds(state, WORK_LOOPS),
+        "approved_sha": "",
+        "seen": [],
+        "artifacts": without(without(state.get("artifacts"), BEST), "baseline"),
+    }
+
+
+def not_merged(branch: str, sha: str, findings: tuple[Finding, ...]) -> str:
+    """What the issue is told where the base moved on and the change goes round once more."""
+    listed = bullets(findings_as_evidence(findings))
+    text = f"**Not merged**: `{branch}` moved on. The approval of `{sha[:SHORT]}` counts no more; the change is worked in again"
+    return defused(f"{text} and put before you.\n\n{listed}")
+
+
+def mending(found: Diagnosis, ticket: int) -> tuple[str, ...]:
+    """What would let a run go on whose merge fails; `ticket`: the revert that was filed, 0 for none."""
+    mend = f"mend {found.base_branch}, then retry, which measures it as it is then"
+    if ticket:
+        return (f"issue {ticket}, which takes the merge back; or {mend}",)
+    return (mend, f"or approve, which files the revert of {found.merge_sha[:SHORT]} as an issue of its own")
 
 
 def merge_message(package: ReviewPackage) -> str:
@@ -137,15 +212,6 @@ def to_measure(state: RunState, base_head: str) -> str:
     made of it."""
     visits = state.get("stage_attempts", {}).get(Stage.FINALIZE, 1)
     return state["merge_sha"] if visits == 1 else base_head
-
-
-def verify_evidence(failures: tuple[str, ...], results: tuple[CheckResult, ...]) -> tuple[str, ...]:
-    """Which checks and tests fail at the merge, and the end of what they said."""
-    names = failures[:MOST_EVIDENCE]
-    if len(failures) > MOST_EVIDENCE:
-        names = (*names, f"and {len(failures) - MOST_EVIDENCE} more")
-    failing = {failure.partition(":")[0] for failure in failures}
-    return (*names, *(f"{item.name} ended with:\n{item.tail}" for item in results if item.name in failing))
 
 
 def left_open(package: ReviewPackage) -> tuple[Finding, ...]:

@@ -98,8 +98,9 @@ class StageGraph:
         verdict = state.get("verdict", "")
         wait = awaited(state)
         why = wait.title if wait is not None and verdict == Verdict.BLOCK else ""
-        if verdict == Verdict.RETRY and state.get("edited"):
-            why = "the issue was edited"
+        if verdict == Verdict.RETRY:
+            errors = state.get("stage_errors", {}).get(self.stage, [])
+            why = "the issue was edited" if state.get("edited") else "".join(errors[-1:])
         await step.emit(EventKind.STAGE_ENDED, verdict=verdict, why=why, outcome=state.get("outcome", ""))
         await show_timeline(step)
         failed = why and verdict == Verdict.BLOCK

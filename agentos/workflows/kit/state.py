@@ -65,7 +65,13 @@ class RunState(TypedDict, total=False):
     cycle: int
     """Operator feedback cycles, counted from 0."""
     approved_sha: str
+    synced_sha: str
+    """The base commit for which it was found out whether the good commit merges into it as it was approved."""
     merge_sha: str
+    revert_of: str
+    """The merge whose revert a person asked to be filed as an issue."""
+    revert_ticket: int
+    """That issue; 0 while there is none."""
     follow_ups: list[int]
 
     wait: dict[str, Any]

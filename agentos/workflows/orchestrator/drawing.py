@@ -25,7 +25,8 @@ def pipeline_page() -> str:
 ```
 
 A gate that is off is passed without asking. BLOCK, from any stage, stops the run where it stands: it waits for a person
-with a sentence, the evidence and what is needed. RETRY visits the stage again; the last visit's RETRY is a BLOCK.
+with a sentence, the evidence and what is needed. RETRY visits the stage again, or goes back to where its arrow leads; the
+last visit's RETRY is a BLOCK.
 
 ## Stages
 
@@ -60,7 +61,7 @@ def _edges(row: Row) -> Iterator[str]:
     if str(shortcut) != following and row.stage not in SKIPPED_WHEN_TRIVIAL and shortcut is not None:
         yield f"{last} -- trivial --> {shortcut}"
     if row.retry_limit > 1:
-        yield f'{row.stage} -- "RETRY, {row.retry_limit} visits" --> {row.stage}'
+        yield f'{row.stage} -- "RETRY, {row.retry_limit} visits" --> {row.retry_to or row.stage}'
 
 
 def _stages() -> str:

@@ -113,4 +113,5 @@ def _entry(state: OrchestrationState, *, runtime: Runtime[RunContext]) -> str:
 
 def _after_stage(state: OrchestrationState, *, runtime: Runtime[RunContext]) -> str:
     settings = runtime.context.settings
-    return rules.after_stage(state, settings.gates_on(), settings.until)
+    visits = settings.visits(Stage(state["current_stage"]))
+    return rules.after_stage(state, settings.gates_on(), settings.until, visits)

@@ -43,15 +43,16 @@ def paused(wait: Wait, until: Stage | None, following: Stage | None) -> Wait:
     )
 
 
-def after_stage(state: RunState, gates_on: frozenset[Gate], until: Stage | None) -> str:
-    """The node after a stage: another stage, the announcement of a wait, the stop, or the clean-up."""
+def after_stage(state: RunState, gates_on: frozenset[Gate], until: Stage | None, limit: int | None = None) -> str:
+    """The node after a stage: another stage, the announcement of a wait, the stop, or the clean-up. `limit`: as many
+    visits before RETRY halts (None: the table's)."""
     stage = Stage(state["current_stage"])
     if state.get("outcome"):
         return FINISHED if state["outcome"] == Outcome.MERGED else WIND_UP
     if state.get("edited") and stage is not Stage.TRIAGE and state["verdict"] == Verdict.RETRY:
         return str(Stage.TRIAGE)
     visits = state.get("stage_attempts", {}).get(stage, 1)
-    move = next_move(stage, Verdict(state["verdict"]), route=route_of(state), visits=visits)
+    move = next_move(stage, Verdict(state["verdict"]), route=route_of(state), visits=visits, limit=limit)
     if move.kind == "halt":
         return ANNOUNCE
     if move.stage is None:
@@ -79,7 +80,7 @@ def settled(state: RunState, decision: Decision) -> RunState:
         case DecisionKind.REJECT | DecisionKind.CANCEL:
             return {**update, "outcome": Outcome.CANCELLED}
         case DecisionKind.APPROVE:
-            return update
+            return {**update, **_agreed(state, stage)}
         case DecisionKind.SKIP:
             return {**update, **_passed_over(state, stage, decision.text)}
         case DecisionKind.ANSWER:
@@ -92,6 +93,11 @@ def settled(state: RunState, decision: Decision) -> RunState:
         case _:
             assert_never(decision.kind)
     return {**update, **_afresh(state, stage)}
+
+
+def _agreed(state: RunState, stage: Stage) -> RunState:
+    """What approving changes: nothing at a gate; where a merge fails its checks, its revert is wanted as an issue."""
+    return {"revert_of": state["merge_sha"]} if stage is Stage.FINALIZE and state.get("merge_sha") else {}
 
 
 def _afresh(state: RunState, stage: Stage) -> RunState:
@@ -124,7 +130,7 @@ def _passed_over(state: RunState, stage: Stage, why: str) -> RunState:
 
 
 def after_decision(state: RunState) -> str:
-    """The node after a decision: the next stage, the same stage again, or the clean-up."""
+    """The node after a decision: the next stage, the same stage again (also where it is the last), or the clean-up."""
     if state.get("outcome"):
         return WIND_UP
     stage = Stage(state["current_stage"])
@@ -132,7 +138,7 @@ def after_decision(state: RunState) -> str:
         return DECOMPOSE
     if decided(state).kind in (DecisionKind.APPROVE, DecisionKind.SKIP):
         following = next_stage(stage, route=route_of(state))
-        return FINISHED if following is None else str(following)
+        return str(stage if following is None else following)
     return str(stage)
 
 

@@ -24,22 +24,26 @@ async def intake(state: RunState, step: Step) -> RunState:
     package = await _package(state, step)
     if package is None or not rules.is_shown(package, state, step.ctx.run.number):
         return {}
-    if _alone(step) and rules.may_pass_alone(package.change):
+    confidence = await _confidence(step)
+    if confidence is not None and rules.may_pass_alone(package.change, confidence):
         await step.emit(
             EventKind.DECISION_TAKEN,
             kind=DecisionKind.APPROVE,
             actor="agentos",
             source="merge_authority: auto",
             subject=package.sha,
-            text=f"every criterion is proved and the reviewer's confidence is at least {rules.CONFIDENCE} of 100",
+            text=f"every criterion is proved and the reviewer's confidence is at least {confidence} of 100",
         )
         return {**passed(), "approved_sha": package.sha}
     return {"wait": dump(rules.wait_for(package))}
 
 
-def _alone(step: Step) -> bool:
+async def _confidence(step: Step) -> int | None:
+    """The reviewer's confidence from which nobody is asked about this issue's change; None where somebody is in any case."""
     settings = step.ctx.settings
-    return settings.merge_authority == "auto" and Gate.BEFORE_MERGE not in settings.gates_on()
+    rule = settings.merging((await step.ctx.ports.tracker.get(step.ctx.issue.number)).priority)
+    alone = rule.authority == "auto" and Gate.BEFORE_MERGE not in settings.gates_on()
+    return rule.confidence if alone else None
 
 
 async def _package(state: RunState, step: Step) -> ReviewPackage | None:

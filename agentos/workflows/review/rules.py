@@ -13,8 +13,6 @@ from agentos.workflows.kit.package import SHORT, short_markdown
 from agentos.workflows.kit.state import RunState
 
 CYCLES = "review.cycles"
-CONFIDENCE = 90
-"""The reviewer's confidence (of 100) from which a change may be merged without a person, where that is configured."""
 ONCE_MORE = "Go through the change once more: another try was asked for, without saying what should be different."
 
 
@@ -25,13 +23,13 @@ def is_shown(package: ReviewPackage | None, state: RunState, run_number: int) ->
     return (package.sha, package.cycle, package.run_number) == (state["good_sha"], state.get("cycle", 0), run_number)
 
 
-def may_pass_alone(report: ChangeReport) -> bool:
-    """Whether a change is good enough to be taken without a person: every criterion proved, nothing broken, a sure
-    reviewer."""
+def may_pass_alone(report: ChangeReport, confidence: int) -> bool:
+    """Whether a change is good enough to be taken without a person: every criterion proved, nothing broken, every check
+    passes, and the reviewer is at least so sure (of 100)."""
     review = report.review
     proved = bool(report.criteria) and not problems_of(report)
     passing = bool(report.checks) and all(check.passed for check in report.checks)
-    sure = review is not None and review.verdict is ReviewVerdict.APPROVE and review.confidence >= CONFIDENCE
+    sure = review is not None and review.verdict is ReviewVerdict.APPROVE and review.confidence >= confidence
     return proved and passing and sure and review is not None and review.subject == report.head_sha
 
 

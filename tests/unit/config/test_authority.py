@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentos.config.authority import _AUTHORITY as AUTHORITY
 from agentos.config.load import load
-from agentos.config.settings import Settings
+from agentos.config.settings import AUTHORITIES, Settings
 from agentos.domain.error import UsageError
 from tests.figures import share
 from tests.unit.config.test_precedence import environment
@@ -40,6 +39,12 @@ LOOSENINGS = [
     ("merge_authority", "merge_authority: auto", ""),
     ("merge_authority", "merge_authority: auto", "merge_authority: on_approval"),
     ("merge_authority", "merge_authority: on_approval", "merge_authority: none"),
+    ("merge.confidence", "merge: {confidence: 80}", ""),
+    ("merge.confidence", "merge: {confidence: 94}", "merge: {confidence: 95}"),
+    ("merge.by_priority.low", "merge: {by_priority: {low: 80}}", ""),
+    ("merge.by_priority.high", "merge: {by_priority: {high: 95}}", "merge: {by_priority: {High: ask}}"),
+    ("merge.by_priority.high", "merge: {by_priority: {high: ask}}", "merge: {by_priority: {high: never}}"),
+    ("merge.by_priority.low", "merge: {by_priority: {low: 84}}", "merge: {by_priority: {low: 85}}"),
     ("budget.usd", "budget: {usd: 6}", "budget: {usd: 5}"),
     ("budget.usd", "budget: {usd: null}", "budget: {usd: 5}"),
     ("budget.tokens", "budget: {tokens: 11}", "budget: {tokens: 10}"),
@@ -54,6 +59,9 @@ TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("trust: {people: []}", "trust: {people: [ann, ben]}", {}),
     ("merge_authority: none", "merge_authority: auto", {}),
     ("merge_authority: on_approval", "", {}),
+    ("merge: {confidence: 95, by_priority: {high: never, low: ask}}", "merge_authority: auto", {}),
+    ("merge: {by_priority: {low: 86}}", "merge: {by_priority: {low: 85}}", {}),
+    ("merge: {by_priority: {low: 90}}", "merge: {by_priority: {high: 10}}", {}),
     ("commands: {setup: {run: uv sync, network: false}}", "commands: {setup: {network: true}}", {}),
     ("commands: {setup: uv sync}", "commands: {setup: {network: true}}", {}),
     ("commands: {setup: {network: [pypi.org]}}", "commands: {setup: {network: true}}", {}),
@@ -121,12 +129,16 @@ def test_a_link_into_the_target_repository_is_seen_through(bare_world: Path) -> 
 _CEILINGS = st.fixed_dictionaries(
     {}, optional={name: st.none() | st.integers(1, 9) for name in ("usd", "tokens", "calls")}
 )
+_PRIORITIES = st.dictionaries(
+    st.sampled_from(["high", "High", "low"]), st.sampled_from(["ask", "never"]) | st.integers(80, 95), max_size=2
+)
 _JUDGED = st.fixed_dictionaries(
     {},
     optional={
         "budget": _CEILINGS,
         "trust": st.fixed_dictionaries({"people": st.lists(st.sampled_from(["ann", "ben", "mallory"]), max_size=3)}),
-        "merge_authority": st.sampled_from(AUTHORITY),
+        "merge_authority": st.sampled_from(AUTHORITIES),
+        "merge": st.fixed_dictionaries({}, optional={"confidence": st.integers(80, 95), "by_priority": _PRIORITIES}),
         "commands": st.fixed_dictionaries(
             {}, optional={name: st.fixed_dictionaries({"network": st.booleans()}) for name in ("setup", "test")}
         ),
@@ -154,8 +166,11 @@ def test_whatever_both_write_the_operators_bounds_hold_or_it_is_refused(
         wanted = getattr(together.budget, name)
         assert ceiling is None or (wanted is not None and wanted <= ceiling)
     assert set(together.trust.people) <= set(held.trust.people)
+    if "merge_authority" in held.model_fields_set:
+        for priority in ("high", "low", ""):
+            assert together.merging(priority).strictness >= held.merging(priority).strictness
     assert {name for name, command in together.commands.items() if command.network} <= {
         name for name, command in held.commands.items() if command.network
     }
-    looser = AUTHORITY.index(together.merge_authority) > AUTHORITY.index(held.merge_authority)
+    looser = AUTHORITIES.index(together.merge_authority) > AUTHORITIES.index(held.merge_authority)
     assert not looser or ("merge_authority" not in operator and together.merge_authority != "auto")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agentos.config.data import data_folder
 from agentos.config.load import load
 from agentos.config.models import price_table
-from agentos.config.settings import Settings
+from agentos.config.settings import MergeAuthority, Settings
 from agentos.config.workflow import parse_workflow, render_template
 from agentos.config.yaml_text import read_mapping
 from agentos.domain.pipeline import ROWS, Gate, Stage
@@ -192,3 +192,30 @@ def test_a_text_without_front_matter_is_all_body(text: str) -> None:
     workflow = parse_workflow(f"x{text}")
     assert workflow.front == {}
     assert workflow.body.startswith("x")
+
+
+@pytest.mark.parametrize(
+    ("authority", "priority", "expected"),
+    [
+        ("auto", "", ("auto", 90)),
+        ("auto", "normal", ("auto", 90)),
+        ("auto", " High ", ("none", 100)),
+        ("auto", "medium", ("on_approval", 100)),
+        ("auto", "low", ("auto", 70)),
+        ("on_approval", "low", ("on_approval", 70)),
+        ("dossier", "medium", ("dossier", 100)),
+        ("dossier", "high", ("none", 100)),
+        ("none", "low", ("none", 70)),
+    ],
+)
+def test_what_holds_for_a_priority_never_lets_more_happen_than_the_authority(
+    authority: MergeAuthority, priority: str, expected: tuple[str, int]
+) -> None:
+    merge = {"by_priority": {"HIGH": "never", "medium": "ask", "low": 70}}
+    rule = Settings.model_validate({"merge_authority": authority, "merge": merge}).merging(priority)
+    assert (rule.authority, rule.confidence) == expected
+
+
+def test_finalize_goes_back_as_often_as_the_base_may_move() -> None:
+    settings = Settings.model_validate({"orchestrator": {"stages": {"finalize": {"max_merge_syncs": 5}}}})
+    assert (settings.visits(Stage.FINALIZE), settings.visits(Stage.PR), settings.visits(Stage.LLD)) == (6, 3, 1)

@@ -7,15 +7,17 @@ from pydantic import ValidationError
 from agentos.config.settings import MergeAuthority
 from agentos.domain.budget import Spend
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind
-from agentos.domain.document import FollowUp
+from agentos.domain.document import FollowUp, Severity
 from agentos.domain.issue import IssueRef
 from agentos.domain.package import CloseOut, Fate, FiledFollowUp, JudgedFinding
 from agentos.domain.pipeline import Stage
 from agentos.domain.status import WaitKind
 from agentos.workflows.finalize import rules
+from agentos.workflows.finalize.diagnosis import Diagnosis, evidence_of, first_words, revert_draft, revert_key
 from agentos.workflows.finalize.reply import FollowUpsReply
 from agentos.workflows.finalize.rules import Heads, Way
 from agentos.workflows.kit.records import dump
+from agentos.workflows.kit.state import RunState
 from tests.stages.delivery import LATE, NOTE
 from tests.unit.workflows.test_pr_rules import BASE, HEAD, PACKAGE, PR
 
@@ -81,14 +83,25 @@ def test_only_an_approval_of_the_good_commit_lets_agentos_merge(kind: DecisionKi
 
 
 def test_the_dossier_asks_for_the_commit_and_says_both_ways() -> None:
-    wait = rules.dossier_wait(PACKAGE)
+    wait = rules.dossier_wait(PACKAGE, may_merge=True)
     assert (wait.kind, wait.stage, wait.subject) == (WaitKind.DOSSIER, Stage.FINALIZE, HEAD)
     assert wait.accepts == ACCEPTED_BY[WaitKind.DOSSIER]
     assert wait.title.startswith("merge-ready: merge")
-    text = rules.dossier_comment(PACKAGE)
-    for part in ("agentos approve 1", "agentos retry 1", "agentos reject 1", "`main`"):
+    text = rules.dossier_comment(PACKAGE, may_merge=True)
+    for part in ("agentos approve 1", "agentos run --issue 1", "agentos reject 1", "`main`"):
         assert part in text
-    assert "approve 1" in rules.dossier_notice(PACKAGE).how
+    assert "approve 1" in rules.dossier_notice(PACKAGE, may_merge=True).how
+
+
+def test_where_agentos_never_merges_nothing_offers_it() -> None:
+    wait = rules.dossier_wait(PACKAGE, may_merge=False)
+    assert wait.accepts == (DecisionKind.RETRY, DecisionKind.REJECT)
+    notice = rules.dossier_notice(PACKAGE, may_merge=False)
+    comment = rules.dossier_comment(PACKAGE, may_merge=False)
+    assert not any(
+        "approve" in text for text in (wait.title, wait.summary, comment, notice.title, notice.body, notice.how)
+    )
+    assert "agentos run --issue 1" in notice.how
 
 
 def test_the_merge_message_is_one_title_line_and_names_pull_request_and_commit() -> None:
@@ -104,13 +117,98 @@ def test_a_second_visit_measures_what_the_person_made_of_the_base() -> None:
     assert rules.to_measure({"merge_sha": "m", "stage_attempts": {"finalize": 2}}, "head") == "head"
 
 
-def test_the_diagnosis_names_tests_first_and_then_what_the_failing_commands_said() -> None:
-    results = (PACKAGE.change.checks[0], replace(PACKAGE.change.checks[0], name="lint", tail="fine"))
-    many = tuple(f"test: t{number}" for number in range(12))
-    evidence = rules.verify_evidence(many, results)
-    assert evidence[:2] == ("test: t0", "test: t1")
-    assert evidence[10:] == ("and 2 more", "test ended with:\n1 passed")
-    assert rules.verify_evidence(("lint: it",), results) == ("lint: it", "lint ended with:\nfine")
+RED = replace(PACKAGE.change.checks[0], exit_code=1, tail="collected 9\n...\nE   assert 1 == 2\nmore\n")
+FOUND = Diagnosis(
+    merge_sha="d" * 40,
+    base_branch="main",
+    before_sha=BASE,
+    failures=("test: t0",),
+    results=(RED, replace(RED, name="lint", tail="ugly")),
+    since=(),
+    touched=("a.py", "b.py"),
+    both=(),
+)
+
+
+def test_the_diagnosis_says_what_fails_what_it_said_first_and_whom_to_suspect() -> None:
+    assert evidence_of(FOUND) == (
+        "test: t0",
+        "test ended with exit code 1:\nE   assert 1 == 2\nmore",
+        f"main without the change ({BASE[:12]}) passes what fails now",
+        "it fails lint, too, which does not count",
+        "nothing else came in meanwhile, so suspect the change itself: a.py, b.py",
+    )
+    many = replace(FOUND, failures=tuple(f"test: t{number}" for number in range(12)))
+    assert evidence_of(many)[9:11] == ("test: t9", "and 2 more")
+
+
+@pytest.mark.parametrize(("both", "how"), [(("a.py",), "both touch a.py"), ((), "other files than the change")])
+def test_what_came_in_meanwhile_is_suspected_with_the_change(both: tuple[str, ...], how: str) -> None:
+    last = evidence_of(replace(FOUND, since=("1a2b3c4 Rename \x1b[31mall", "2b3c4d5 Fix"), both=both))[-1]
+    assert how in last
+    assert last.splitlines()[1:] == ["1a2b3c4 Rename all", "2b3c4d5 Fix"]
+
+
+@pytest.mark.parametrize(
+    ("output", "first", "count"),
+    [
+        ("", "it said nothing", 1),
+        ("one\ntwo\n", "one", 2),
+        ("\n".join(map(str, range(40))), "28", 12),
+        ("fine\nFAILED tests/test_a.py\n" + "x\n" * 40, "FAILED tests/test_a.py", 12),
+    ],
+)
+def test_the_first_words_about_a_failure_are_shown_and_not_all_the_rest(output: str, first: str, count: int) -> None:
+    said = first_words(output)
+    assert (said[0], len(said)) == (first, count)
+
+
+def test_a_revert_is_one_ticket_for_each_merge_and_says_how_one_sees_that_it_is_done() -> None:
+    one, other = (revert_key(IssueRef("demo", 1), sha * 40) for sha in "de")
+    assert one != other
+    draft = revert_draft(FOUND, "two\nlines <!-- x -->", IssueRef("demo", 1))
+    assert (draft.title, draft.related) == ("Revert “two lines <!-- x -->” (#1)", (1,))
+    assert "- `main` passes test: t0" in draft.body
+    assert "E   assert 1 == 2" in draft.body
+    assert "<!--" not in draft.body
+
+
+def test_a_person_may_have_the_revert_filed_once() -> None:
+    assert any("approve, which files the revert of dddddddddddd" in need for need in rules.mending(FOUND, 0))
+    assert rules.mending(FOUND, 7)[0].startswith("issue 7, which takes the merge back")
+
+
+def test_a_change_that_goes_round_once_more_is_approved_by_nobody_and_measured_anew() -> None:
+    state: RunState = {
+        "feedback": ["before"],
+        "cycle": 1,
+        "rounds": {"impl.tests": 3, "finalize.syncs": 1},
+        "approved_sha": HEAD,
+        "artifacts": {"baseline": "b", "best": "c", "lld": "d"},
+    }
+    update = rules.opened_again(state, "again")
+    assert (update["feedback"], update["cycle"], update["approved_sha"]) == (["before", "again"], 2, "")
+    assert (update["rounds"], update["artifacts"]) == ({"finalize.syncs": 1}, {"lld": "d"})
+
+
+def test_every_reason_not_to_merge_is_a_finding_that_stops() -> None:
+    for findings in (
+        rules.conflicting(("a\x1b[31m.py",), "main"),
+        rules.breaking(("test: t0",), "main"),
+        rules.other_than_approved("main"),
+    ):
+        assert [item.severity for item in findings] == [Severity.BLOCKER]
+        assert "\x1b" not in findings[0].where
+        comment = rules.not_merged("main", HEAD, findings)
+        assert comment.startswith(f"**Not merged**: `main` moved on. The approval of `{HEAD[:12]}` counts no more")
+        assert findings[0].problem in comment
+    assert "passes" in rules.synced("main", BASE, clean=True)
+    assert "cannot be merged" in rules.synced("main", BASE, clean=False)
+
+
+def test_what_is_to_be_worked_in_again_is_shown_only_where_it_is_gone() -> None:
+    assert "```" not in rules.asked_again("main", BASE, "")
+    assert "```diff\n+mine\n```" in rules.asked_again("main", BASE, "+mine")
 
 
 def test_follow_ups_have_names_of_their_own_in_the_whole_tracker() -> None:

@@ -24,7 +24,8 @@ from agentos.workflows.orchestrator.state import OrchestrationState, initial, re
 
 ORDER = ["triage", "lld", "spec", "impl", "pr", "review", "finalize"]
 TRIVIAL = ["triage", "impl", "pr", "review", "finalize"]
-VISITS = {"triage": 3, "pr": 3}
+VISITS = {"triage": 3, "pr": 3, "finalize": 3}
+BACK = {"finalize": "review"}
 ASKED_OUTSIDE = {"triage": "after_triage", "lld": "after_lld", "spec": "after_spec", "impl": "before_pr"}
 NO_GATES: frozenset[Gate] = frozenset()
 
@@ -46,7 +47,7 @@ def _expected(stage: str, verdict: str, visits: int, route: str, gates: frozense
     if verdict == "BLOCK":
         return "announce"
     if verdict == "RETRY":
-        return stage if visits < VISITS.get(stage, 1) else "announce"
+        return BACK.get(stage, stage) if visits < VISITS.get(stage, 1) else "announce"
     if ASKED_OUTSIDE.get(stage) in gates and not skipped:
         return "announce"
     return _following(stage, route)
@@ -174,6 +175,12 @@ def test_ending_passing_and_skipping_touch_no_limits(stage: str) -> None:
     assert "rounds" not in settled(DecisionKind.SKIP)
 
 
+def test_agreeing_where_a_merge_fails_its_checks_asks_for_its_revert_as_a_ticket() -> None:
+    after = rules.settled(_waiting("finalize", merge_sha="m"), _decision(DecisionKind.APPROVE))
+    assert after == {"wait": {}, "revert_of": "m"}
+    assert rules.settled(_waiting("impl", merge_sha="m"), _decision(DecisionKind.APPROVE)) == {"wait": {}}
+
+
 def test_what_people_wrote_is_added_to_what_they_wrote_before() -> None:
     state = _waiting("lld", feedback=["first"], answers=["one"])
     assert rules.settled(state, _decision(DecisionKind.FEEDBACK, "second"))["feedback"] == ["first", "second"]
@@ -189,7 +196,8 @@ def test_after_a_decision_the_run_goes_on_goes_back_or_winds_up(stage: str, kind
     if kind in (DecisionKind.REJECT, DecisionKind.CANCEL):
         assert found == "wind_up"
     elif kind in (DecisionKind.APPROVE, DecisionKind.SKIP):
-        assert found == _following(stage, route)
+        following = _following(stage, route)
+        assert found == (stage if following == "finished" else following)
     else:
         assert found == stage
     assert found in TARGETS

@@ -12,7 +12,7 @@ from agentos.workflows.review import rules
 from tests.stages.delivery import NOTE, report_of
 from tests.unit.workflows.test_pr_rules import BASE, HEAD, PACKAGE
 
-SURE = report_of(BASE, HEAD, NOTE, confidence=rules.CONFIDENCE)
+SURE = report_of(BASE, HEAD, NOTE, confidence=90)
 
 
 def _said(kind: DecisionKind, text: str = "", subject: str = HEAD) -> Decision:
@@ -20,7 +20,7 @@ def _said(kind: DecisionKind, text: str = "", subject: str = HEAD) -> Decision:
 
 
 def test_a_proved_change_with_a_sure_reviewer_may_pass_alone() -> None:
-    assert rules.may_pass_alone(SURE)
+    assert rules.may_pass_alone(SURE, 90)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_a_proved_change_with_a_sure_reviewer_may_pass_alone() -> None:
         {"checks": (replace(SURE.checks[0], exit_code=1),)},
         {"checks": (replace(SURE.checks[0], exit_code=None),)},
         {"review": None},
-        {"review": replace(SURE.review, confidence=rules.CONFIDENCE - 1)},  # type: ignore[type-var]
+        {"review": replace(SURE.review, confidence=89)},  # type: ignore[type-var]
         {"review": replace(SURE.review, verdict=ReviewVerdict.REVISE)},  # type: ignore[type-var]
         {"review": replace(SURE.review, subject=BASE)},  # type: ignore[type-var]
     ],
     ids=lambda doubt: "-".join(doubt),
 )
 def test_any_doubt_brings_a_person_in(doubt: dict[str, Any]) -> None:
-    assert not rules.may_pass_alone(replace(SURE, **doubt))
+    assert not rules.may_pass_alone(replace(SURE, **doubt), 90)
 
 
 @pytest.mark.parametrize(
