@@ -21,6 +21,7 @@ from agentos.runs.decide import told
 from agentos.runs.desk import ENTRY, Desk
 from agentos.runs.heeding import heeding, is_told, last_word, standing_order
 from agentos.runs.ownership import own
+from agentos.runs.reconcile import noticed
 from agentos.runs.report import keep_report
 from agentos.store.decisions import DecisionRow
 from agentos.store.fence import Fence
@@ -29,7 +30,6 @@ from agentos.store.saver import open_saver
 from agentos.workflows.kit.board import show_board, show_timeline
 from agentos.workflows.kit.commits import bring_commits
 from agentos.workflows.kit.context import RunContext
-from agentos.workflows.kit.edits import reopened
 from agentos.workflows.kit.records import dump, load
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
@@ -211,7 +211,7 @@ class _Drive:
                 await self._take(row)
         if asked is None:
             return None
-        said = answer.decision if answer is not None else await reopened(ctx, innermost(snapshot), asked.id)
+        said = answer.decision if answer is not None else await noticed(ctx, innermost(snapshot), asked)
         if said is not None:
             return Command(resume={asked.id: dump(said)})
         await self._wait(ctx, asked)
