@@ -25,8 +25,7 @@ class Order(NamedTuple):
     nothing does. `feeds`: open descriptors it inherits, number -> content as base64. `scratch` is ours and is removed
     where the owner went; `writable` are the folders whose size counts. `rights`: whether it keeps the caller's
     capabilities, gives up all, or all but the one that maps root into a namespace. `visible`, `protected`, `temporary` and
-    `network`:
-    as `room` has them, for commands under `sandlock`.
+    `network`: as `room` has them, for commands under `sandlock`; `hosts`: those that must have an address.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +40,7 @@ class Order(NamedTuple):
     protected: tuple[str, ...] = ()
     temporary: str = ""
     network: bool = False
+    hosts: tuple[str, ...] = ()
     rights: Literal["none", "map", "all"] = "none"
 
 

@@ -54,6 +54,7 @@ class SandlockSandbox:
             protected=tuple(map(str, protected)),
             temporary=str(temporary),
             network=bool(command.network),
+            hosts=() if command.network == ANYWHERE else command.network,
             rules={
                 "fs_readable": [*readable, *DEVICES],
                 "fs_writable": [*writable, "/tmp", "/dev/shm", "/dev/null", "/dev/full"],  # noqa: S108 - its own

@@ -112,6 +112,7 @@ def _guard(order: Order, rules: dict[str, object], complaint: int) -> int:
     """The exit code of the command under `sandlock`, which supervises it from this process."""
     import sandlock
 
+    _require_addresses(order.hosts)
     furnish(order.writable, order.visible, order.temporary)
     protect(order.protected)
     give_up_rights()
@@ -122,6 +123,15 @@ def _guard(order: Order, rules: dict[str, object], complaint: int) -> int:
     if done.reason == sandlock.ExitReason.EXITED and done.error is None:
         return int(done.exit_code)
     return 128 + (done.signal if done.signal and done.signal > 0 else signal.SIGKILL)
+
+
+def _require_addresses(hosts: tuple[str, ...]) -> None:
+    """Raises OSError for a host without an address: the box would refuse it without a word."""
+    for host in hosts:
+        try:
+            socket.getaddrinfo(host.partition(":")[0], None)
+        except OSError as error:
+            raise OSError(f"{host} has no address here ({error.strerror})") from error
 
 
 def _feed(number: int, content: bytes) -> None:
