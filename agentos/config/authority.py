@@ -20,7 +20,7 @@ OPERATOR_ONLY = (
     "models.prices",
 )
 """Keys that WORKFLOW.md may not hold at all."""
-JUDGED = ("budget", "trust", "commands", "merge_authority", "merge")
+JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types")
 """Parts where WORKFLOW.md may only be stricter."""
 _BELONGS = "it belongs to the operator: set it in the user configuration, the environment or on the command line"
 
@@ -36,6 +36,9 @@ def violations(front: Mapping[str, Any], operator: Settings, together: Settings)
     strangers = sorted(set(together.trust.people) - set(operator.trust.people))
     if strangers:
         found.append(f"WORKFLOW.md may not trust {', '.join(strangers)} (trust.people); {_BELONGS}.")
+    wider = [kind for kind in together.scope.types if kind not in operator.scope.types]
+    if wider:
+        found.append(f"WORKFLOW.md may not let a standing rule start {', '.join(wider)} (scope.types); {_BELONGS}.")
     return found + _merging(operator, together)
 
 

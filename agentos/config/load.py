@@ -1,7 +1,7 @@
 """Settings read from where people write them. The only reader of the environment on this floor."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def load(
     layers = (command_line, environment, policy, user)
     settings = _validated(_merged(layers), layers)
     held = _merged((command_line, environment, user))
-    operator = _validated({key: held[key] for key in JUDGED if key in held} | {"home": settings.home}, layers)
+    operator = _validated({**_part_of(held, JUDGED), "home": settings.home}, layers)
     problems = violations(workflow.front, operator, settings)
     if problems:
         raise UsageError("\n".join(problems))
@@ -168,6 +168,19 @@ def _over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = _over(value, below) if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
+
+
+def _part_of(values: Mapping[str, Any], dotted: Iterable[str]) -> dict[str, Any]:
+    """`values` without what lies under none of the keys `dotted`."""
+    part: dict[str, Any] = {}
+    for key in dotted:
+        first, _, rest = key.partition(".")
+        inner = values.get(first)
+        if isinstance(inner, Mapping) and rest:
+            part |= {first: _part_of(inner, (rest,))}
+        elif inner is not None and not rest:
+            part |= {first: inner}
+    return part
 
 
 def _validated(values: dict[str, Any], layers: tuple[_Layer, ...]) -> Settings:

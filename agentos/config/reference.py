@@ -136,7 +136,7 @@ def _who(key: str) -> str:
         return "operator"
     if key.startswith("commands."):
         return "tighten" if key.endswith(".network") else "anybody"
-    return "tighten" if key.split(".")[0] in JUDGED else "anybody"
+    return "tighten" if any(key == each or key.startswith(f"{each}.") for each in JUDGED) else "anybody"
 
 
 def _sentence(schema: Mapping[str, Any]) -> str:

@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agentos.config.short_forms import plain_commands, plain_model, plain_models
 from agentos.domain.budget import Budget
 from agentos.domain.check import CheckCommand
+from agentos.domain.document import WorkType
 from agentos.domain.error import UsageError
+from agentos.domain.issue import IntakePart
 from agentos.domain.pipeline import ROWS, Gate, Stage, limit_of
 from agentos.ports.agent import AgentLimits
 from agentos.ports.sandbox import ANYWHERE, CommandLimits
@@ -45,6 +47,17 @@ def _inside(text: str) -> str:
     return str(path)
 
 
+def as_glob(text: str) -> str:
+    """`text`, if it is a glob. Raises ValueError where it is none."""
+    from pathspec import GitIgnoreSpec  # only where a path is limited
+
+    try:
+        GitIgnoreSpec.from_lines([text])
+    except ValueError as exc:
+        raise ValueError("should be a glob as in .gitignore, for example src/**") from exc
+    return text
+
+
 ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Bound: TypeAlias = Annotated[int, Field(ge=1, le=50)]
@@ -53,6 +66,7 @@ Confidence: TypeAlias = Annotated[int, Field(ge=0, le=100)]
 PriorityName: TypeAlias = Annotated[str, AfterValidator(lambda name: name.strip().lower())]
 FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
 Host: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?$")]
+Glob: TypeAlias = Annotated[str, AfterValidator(as_glob)]
 
 
 class _Part(BaseModel):
@@ -225,10 +239,18 @@ class BudgetSettings(_Part):
 
 
 class ScopeSettings(_Part):
-    """What a change may touch (`paths`, globs; empty: what the issue allows) and what a standing rule may start."""
+    """What a change may touch (`paths`, globs; empty: what the issue allows) and which kinds of work a standing rule may
+    start (`types`); the others wait for a person's word."""
 
-    paths: tuple[str, ...] = ()
-    types: tuple[str, ...] = ("documentation", "workflow", "automation")
+    paths: tuple[Glob, ...] = ()
+    types: tuple[WorkType, ...] = (WorkType.DOCUMENTATION, WorkType.WORKFLOW, WorkType.AUTOMATION)
+
+
+class IntakeSettings(_Part):
+    """What an issue has to say before anything is paid for; an objective and criteria always. What else it does not say
+    is named in a comment."""
+
+    required: tuple[IntakePart, ...] = (IntakePart.OBJECTIVE, IntakePart.CRITERIA)
 
 
 class PriceSettings(_Part):
@@ -295,6 +317,7 @@ class Settings(_Part):
     merge: MergeSettings = MergeSettings()
     budget: BudgetSettings = BudgetSettings()
     scope: ScopeSettings = ScopeSettings()
+    intake: IntakeSettings = IntakeSettings()
     models: Annotated[ModelsSettings, BeforeValidator(plain_models)] = ModelsSettings()
     trust: TrustSettings = TrustSettings()
     database_url: SecretStr | None = None

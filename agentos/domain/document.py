@@ -14,6 +14,15 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
+class WorkType(StrEnum):
+    """The kind of work an issue asks for: what `scope.types` lets a standing rule start."""
+
+    DOCUMENTATION = "documentation"
+    WORKFLOW = "workflow"
+    AUTOMATION = "automation"
+    CODE = "code"
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """One acceptance criterion; `id` is `AC-1`, `AC-2`, … in the order of the issue."""
@@ -44,6 +53,7 @@ class IssueBrief:
     source: str
     answers: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    work: WorkType = WorkType.CODE
 
 
 class FileAction(StrEnum):

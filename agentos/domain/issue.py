@@ -15,6 +15,16 @@ class IssueRef:
         return f"{self.repo}#{self.number}"
 
 
+class IntakePart(StrEnum):
+    """A part of the intake contract: what an issue has to say to be worked on without guessing (R-QUEUE-2)."""
+
+    OBJECTIVE = "objective"
+    CRITERIA = "acceptance criteria"
+    CONSTRAINTS = "constraints"
+    FAILURE_MODE = "failure mode"
+    SCOPE = "allowed scope"
+
+
 class Relation(StrEnum):
     """How an issue stands to another one; never above or below it (R-QUEUE-6)."""
 

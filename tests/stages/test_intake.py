@@ -18,13 +18,14 @@ from agentos.domain.pipeline import Gate, Outcome, Route, Stage, Verdict
 from agentos.domain.status import WaitKind
 from agentos.workflows.kit.markdown import brief_markdown
 from agentos.workflows.kit.pause import awaited
-from agentos.workflows.kit.records import load_json
+from agentos.workflows.kit.records import dump, load_json
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.orchestrator.decomposing import part_draft, part_key, resolution
 from agentos.workflows.triage.given import NotABrief, read_brief
 from agentos.workflows.triage.graph import build
 from tests.stages.conftest import REPO, Equip, Stand
 from tests.stages.documents import BRIEF as RECORD
+from tests.stages.documents import LLD
 from tests.stages.test_edited_issue import BRIEF
 from tests.stages.whole import Whole
 
@@ -79,10 +80,74 @@ async def test_the_intake_comment_says_so_once_nothing_is_missing(equip: Equip) 
     assert [text for text in comments if "Nothing that the work needs is missing" in text] != []
 
 
+COMPLETE = """\
+## Objective
+Division by zero is reported.
+## Acceptance criteria
+- divide(1, 0) raises ValueError
+## Constraints
+None
+## Failure mode
+One sentence.
+## Allowed scope
+- calc/**
+"""
+
+
 async def test_a_complete_issue_gets_no_intake_comment(equip: Equip) -> None:
-    stand = await equip(answers={(Stage.TRIAGE, "drafter", 1): BRIEF})
-    await stand.run_stage(build(), START)
+    stand = await equip(body=COMPLETE, answers={(Stage.TRIAGE, "drafter", 1): BRIEF})
+    assert (await stand.run_stage(build(), START))["verdict"] == Verdict.PASS
     assert await stand.comments() == []
+
+
+async def test_what_an_issue_does_not_say_is_named_once_and_the_work_goes_on(equip: Equip) -> None:
+    answers = {(Stage.TRIAGE, "drafter", n): BRIEF for n in (1, 2)}
+    stand = await equip(answers=answers)
+    state = await stand.run_stage(build(), START)
+    assert state["verdict"] == Verdict.PASS
+    [comment] = await stand.comments()
+    assert "does not say its constraints, failure mode and allowed scope" in comment
+    stand.tracker.edit(stand.ctx.issue, "Divide safely", COMPLETE)
+    await stand.run_stage(build(), {**state, "verdict": ""})
+    said = [text for text in await stand.comments() if "was edited while" not in text]
+    assert said == ["Nothing that the work needs is missing from this issue any more."]
+
+
+async def test_a_repository_can_require_every_part_before_anybody_is_paid(equip: Equip) -> None:
+    stand = await equip(intake={"required": ["constraints", "failure mode", "allowed scope"]})
+    wait = awaited(await stand.run_stage(build(), START))
+    assert wait is not None
+    assert wait.title == "the issue does not say its constraints, failure mode and allowed scope"
+    assert (len(wait.questions), wait.code) == (3, "intake")
+    assert await stand.asked() == []
+
+
+async def test_a_doubt_that_code_has_stops_the_run_and_is_settled_by_its_answer(equip: Equip) -> None:
+    vague = {**BRIEF, "criteria": ["division is robust"]}
+    stand = await equip(answers={(Stage.TRIAGE, "drafter", n): vague for n in (1, 2)})
+    state = await stand.run_stage(build(), START)
+    wait = awaited(state)
+    assert wait is not None
+    assert wait.questions[0].startswith("No test can decide the criterion “division is robust”")
+    answered: RunState = {**state, "wait": {}, "answers": ["Leave it so; the reviewer judges it."]}
+    assert (await stand.run_stage(build(), answered))["verdict"] == Verdict.PASS
+
+
+async def test_work_no_standing_rule_may_start_waits_for_a_word_on_its_brief(equip: Equip) -> None:
+    stand = await equip(
+        answers={(Stage.TRIAGE, "drafter", 1): BRIEF}, ports={"deployer": MemoryDeployer()}, profile="service"
+    )
+    run = Whole(stand)
+    wait = await run.begin()
+    assert wait is not None
+    assert (wait.code, wait.subject) == ("consent", run.state["artifacts"][ArtifactKind.BRIEF])
+    assert "code is work that needs your word here" in wait.title
+    assert await stand.asked() == [("drafter", 1)]
+    stand.will_answer({(Stage.LLD, "drafter", 1): dump(LLD), (Stage.LLD, "reviewer", 1): {"verdict": "block"}})
+    following = await run.says(DecisionKind.APPROVE)
+    assert following is not None
+    assert following.code == "reviewer_block"
+    assert run.state["issue_brief_path"]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def brief_markdown(brief: IssueBrief) -> str:
 ## Questions answered
 {bullets(brief.answers)}
 
-Complexity {brief.complexity} of 10, risk {brief.risk}, route {brief.route}: {brief.route_reason}
+Complexity {brief.complexity} of 10, risk {brief.risk}, work {brief.work}, route {brief.route}: {brief.route_reason}
 """
 
 

@@ -6,15 +6,26 @@ from typing import TypeAlias
 import pathspec
 
 from agentos.config.settings import Settings
-from agentos.domain.document import FileChange, Finding, IssueBrief, Severity
+from agentos.domain.document import FileChange, Finding, IssueBrief, Severity, WorkType
 
 Scopes: TypeAlias = tuple[tuple[str, ...], ...]
 """Lists of globs; a path has to lie in every one of them, and an empty one allows everything."""
 
 
+STANDING: dict[WorkType, tuple[str, ...]] = {
+    WorkType.DOCUMENTATION: ("*.md", "*.rst", "*.adoc", "docs/**/*.txt", "docs/**/*.svg", "docs/**/*.png"),
+    WorkType.WORKFLOW: (".github/", ".gitlab-ci.yml", ".gitlab/", ".circleci/", ".ci/", ".pre-commit-config.yaml"),
+    WorkType.AUTOMATION: ("scripts/", "tools/", "ci/", "Makefile", "justfile", "tox.ini", "noxfile.py"),
+    WorkType.CODE: (),
+}
+"""What work of each kind touches. A model says of which kind an issue is, and issues can talk it into anything; so where
+that word alone started the work, the files are held to it."""
+
+
 def scopes_of(brief: IssueBrief, settings: Settings) -> Scopes:
-    """What WORKFLOW.md allows, and what the issue does."""
-    return settings.scope.paths, brief.allowed_scope
+    """What WORKFLOW.md allows, what the issue does, and what the kind of work does that a standing rule started."""
+    standing = settings.profile == "service" and brief.work in settings.scope.types
+    return settings.scope.paths, brief.allowed_scope, STANDING[brief.work] if standing else ()
 
 
 def outside(paths: Iterable[str], scopes: Scopes) -> dict[str, str]:

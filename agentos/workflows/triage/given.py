@@ -28,7 +28,8 @@ _TITLE = re.compile(r"#\s+(?:Issue brief:\s*)?(.*?)(?:\s*\(#\d+\))?\s*")
 _HEADING = re.compile(r"##+\s+(.+?)\s*:?\s*")
 _OBJECTIVE = re.compile(r"\*\*Objective\.?\*\*:?\s*(.*)")
 _JUDGED = re.compile(
-    r"complexity\W{0,5}(\d+)(?:\s*of\s*10)?\W+risk\W{0,5}(low|medium|high)\b(?:.*?:\s*(.+))?", re.IGNORECASE
+    r"complexity\W{0,5}(\d+)(?:\s*of\s*10)?\W+risk\W{0,5}(low|medium|high)\b(?:\W+work\W{0,5}(\w+))?(?:.*?:\s*(.+))?",
+    re.IGNORECASE,
 )
 _ITEM = re.compile(r"(?:[-*+]|\d+[.)])\s+(?:AC-\d+:\s*)?(.*)")
 
@@ -79,7 +80,8 @@ def _fields(markdown: str) -> dict[str, Any]:
         elif judged is not None:
             section = ""
             found |= {"complexity": int(judged[1]), "risk": judged[2].lower()}
-            found |= {"route_reason": judged[3]} if judged[3] else {}
+            found |= {"work": judged[3].lower()} if judged[3] else {}
+            found |= {"route_reason": judged[4]} if judged[4] else {}
         else:
             _add(found, section, line)
     return found

@@ -14,7 +14,8 @@ def build() -> Compiled:
     graph.add("kickoff", nodes.check_intake, then="write_brief")
     graph.add("clarification", nodes.write_brief, then="judge_brief")
     graph.add("clarification", nodes.judge_brief, then="keep_brief")
-    graph.add("clarification", nodes.keep_brief)
+    graph.add("clarification", nodes.keep_brief, then="authorise")
+    graph.add("clarification", nodes.authorise)
     return graph.compile()
 
 

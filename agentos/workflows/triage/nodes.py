@@ -3,6 +3,7 @@
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.document import IssueBrief
 from agentos.domain.event import EventKind
+from agentos.domain.issue import IntakePart
 from agentos.domain.naming import branch_name
 from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.board import INTAKE_COMMENT, keep_comment
@@ -15,6 +16,7 @@ from agentos.workflows.kit.state import RunState, one_more, used, with_item
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
 from agentos.workflows.triage import rules
+from agentos.workflows.triage.doubts import Ground, with_doubts
 from agentos.workflows.triage.given import read_brief
 from agentos.workflows.triage.reply import BriefReply
 
@@ -59,7 +61,7 @@ async def recall_brief(state: RunState, step: Step) -> RunState:
 async def _take(state: RunState, step: Step, given: str) -> RunState:
     """The brief a person wrote, bound to the issue as it is now."""
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
-    brief = read_brief(given).to_brief(issue, ())
+    brief = with_doubts(read_brief(given).to_brief(issue, ()), await _ground(state, step))
     ref = await step.keep_record(ArtifactKind.BRIEF, brief, name=f"{ArtifactKind.BRIEF}-given")
     update = await _skipped(state, step, ref.sha256, f"the brief was given: {ref.sha256[:12]} (--from-brief)")
     return {**update, "issue_digest": issue.digest}
@@ -72,13 +74,16 @@ async def _skipped(state: RunState, step: Step, digest: str, reason: str) -> Run
 
 
 async def check_intake(state: RunState, step: Step) -> RunState:
-    """Questions about what the issue lacks; answers already given are left to the drafter to judge."""
+    """Questions about what the issue lacks; what else it does not say is named on it. Answers already given are left to
+    the drafter to judge."""
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
-    missing = rules.missing_parts(issue.title, issue.body)
-    if missing and not (state.get("answers") or state.get("feedback")):
-        return rules.ask_for(missing, rules.unstated_parts(issue.body))
-    if await step.ctx.store.effects.get(step.ctx.issue, INTAKE_COMMENT) is not None:
-        await keep_comment(step, INTAKE_COMMENT, rules.COMPLETE)
+    heard = bool(state.get("answers") or state.get("feedback"))
+    missing = () if heard else rules.missing_parts(issue.title, issue.body, step.ctx.settings.intake.required)
+    unstated = () if heard else rules.missing_parts(issue.title, issue.body, tuple(IntakePart))
+    if missing:
+        return rules.ask_for(missing, unstated)
+    if unstated or await step.ctx.store.effects.get(step.ctx.issue, INTAKE_COMMENT) is not None:
+        await keep_comment(step, INTAKE_COMMENT, rules.intake_comment(unstated))
     return {}
 
 
@@ -98,12 +103,12 @@ async def write_brief(state: RunState, step: Step) -> RunState:
         comments=[f"{item.author} ({item.at}): {item.body}" for item in comments if not item.is_bot],
         questions_answers=rules.conversation(asked, answers),
         workflow=step.ctx.workflow.body,
-        repo_files=listed([entry.path for entry in await step.ctx.repo.list_paths(state["base_sha"])]),
+        repo_files=listed(list((await _ground(state, step)).files)),
         previous_brief=brief_markdown(former) if former is not None else "",
         edit=await what_changed(state, step),
         feedback=bullets(state.get("feedback", []), empty=""),
     )
-    brief = reply.to_brief(issue, answers)
+    brief = with_doubts(reply.to_brief(issue, answers), await _ground(state, step), settled=asked if answers else ())
     ref = await step.keep_record(ArtifactKind.BRIEF, brief, name=f"{ArtifactKind.BRIEF}-draft-{round_}")
     artifacts = with_item(state.get("artifacts"), ArtifactKind.BRIEF, ref.sha256)
     return {"artifacts": artifacts, "rounds": one_more(state, BRIEFS), "issue_digest": issue.digest}
@@ -121,7 +126,21 @@ async def keep_brief(state: RunState, step: Step) -> RunState:
     await step.keep_record(ArtifactKind.BRIEF, brief)
     ref = await step.keep(ArtifactKind.BRIEF, brief_markdown(brief).encode(), suffix=".md")
     update: RunState = {"issue_brief_path": ref.path, "route": brief.route, "feedback": []}
-    return {**update, **await after_rereading(state, step, brief), **passed()}
+    return {**update, **await after_rereading(state, step, brief)}
+
+
+async def authorise(state: RunState, step: Step) -> RunState:
+    """Whether the work may begin: what no standing rule may start waits for a person's word on this brief."""
+    digest = state["artifacts"][ArtifactKind.BRIEF]
+    reason = rules.consent_needed(await step.document(IssueBrief, digest), step.ctx.settings)
+    if reason and not state.get("return_to"):
+        return rules.ask_consent(reason, digest)
+    return passed()
+
+
+async def _ground(state: RunState, step: Step) -> Ground:
+    entries = await step.ctx.repo.list_paths(state["base_sha"])
+    return Ground(tuple(entry.path for entry in entries), step.ctx.settings.scope.paths)
 
 
 async def _former(state: RunState, step: Step) -> IssueBrief | None:

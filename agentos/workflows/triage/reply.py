@@ -1,13 +1,23 @@
 """What the drafter answers about an issue, and the issue brief made of it."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from agentos.domain.document import Criterion, IssueBrief, Risk
+from agentos.config.settings import as_glob
+from agentos.domain.document import Criterion, IssueBrief, Risk, WorkType
 from agentos.domain.issue import Issue
 from agentos.workflows.kit.reply import Line, Lines, Reply, Text, few
-from agentos.workflows.triage.rules import conflict_question, route_of, untestable_question
+from agentos.workflows.triage.doubts import conflict_question, untestable_question
+from agentos.workflows.triage.rules import route_of
+
+
+def _bare(glob: str) -> str:
+    """`glob` without the backticks people put around paths."""
+    return glob.strip("`").strip()
+
+
+Globs: TypeAlias = Annotated[list[Annotated[Line, AfterValidator(_bare), AfterValidator(as_glob)]], AfterValidator(few)]
 
 
 class UntestableReply(Reply):
@@ -25,7 +35,7 @@ class BriefReply(Reply):
     criteria: Lines = Field(description="acceptance criteria, each checkable with yes or no, in the issue's order")
     constraints: Lines = Field(default_factory=list)
     failure_mode: Text = Field(default="", description="what the change does when something goes wrong")
-    allowed_scope: Lines = Field(default_factory=list, description="path globs the change may touch, if the issue says")
+    allowed_scope: Globs = Field(default_factory=list, description="path globs the change may touch, if the issue says")
     out_of_scope: Lines = Field(default_factory=list)
     dependencies: Lines = Field(default_factory=list, description="issues or things that must be there first")
     open_questions: Lines = Field(
@@ -35,6 +45,7 @@ class BriefReply(Reply):
     untestable: Annotated[list[UntestableReply], AfterValidator(few)] = Field(default_factory=list)
     complexity: int = Field(ge=1, le=10, description="1: one line in one file; 10: a project of its own")
     risk: Risk
+    work: WorkType = Field(default=WorkType.CODE, description="the kind of work, by the files that will change")
     route_reason: Line = Field(description="why this complexity and risk")
     parts: Lines = Field(default_factory=list, description="for complexity 9 or 10: issues it could be split into")
 
@@ -47,7 +58,7 @@ class BriefReply(Reply):
             issue_digest=issue.digest,
             title=self.title or issue.title,
             objective=self.objective,
-            criteria=tuple(Criterion(f"AC-{n}", text) for n, text in enumerate(self.criteria, 1)),
+            criteria=tuple(Criterion(f"AC-{n}", text) for n, text in enumerate(dict.fromkeys(self.criteria), 1)),
             constraints=tuple(self.constraints),
             failure_mode=self.failure_mode,
             allowed_scope=tuple(self.allowed_scope),
@@ -61,4 +72,5 @@ class BriefReply(Reply):
             source=f"{issue.title}\n\n{issue.body}",
             answers=answers,
             parts=tuple(self.parts),
+            work=self.work,
         )

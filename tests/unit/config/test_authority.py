@@ -45,6 +45,8 @@ LOOSENINGS = [
     ("merge.by_priority.high", "merge: {by_priority: {high: 95}}", "merge: {by_priority: {High: ask}}"),
     ("merge.by_priority.high", "merge: {by_priority: {high: ask}}", "merge: {by_priority: {high: never}}"),
     ("merge.by_priority.low", "merge: {by_priority: {low: 84}}", "merge: {by_priority: {low: 85}}"),
+    ("scope.types", "scope: {types: [documentation, code]}", ""),
+    ("scope.types", "scope: {types: [documentation, workflow]}", "scope: {types: [documentation]}"),
     ("budget.usd", "budget: {usd: 6}", "budget: {usd: 5}"),
     ("budget.usd", "budget: {usd: null}", "budget: {usd: 5}"),
     ("budget.tokens", "budget: {tokens: 11}", "budget: {tokens: 10}"),
@@ -72,6 +74,9 @@ TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("orchestrator: {gates: {after_lld: true}}", "", {}),
     ("until: pr", "", {}),
+    ("scope: {types: [documentation], paths: [docs/**]}", "", {}),
+    ("scope: {types: [code]}", "scope: {types: [documentation, code]}", {}),
+    ("scope: {types: []}", "scope: {paths: [src/**]}", {}),
 ]
 
 

@@ -7,23 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentos.domain.decision import Wait
-from agentos.domain.document import Criterion, IssueBrief, Risk
-from agentos.domain.issue import Issue, IssueRef
+from agentos.config.settings import Settings
+from agentos.domain.decision import DecisionKind, Wait
+from agentos.domain.document import Criterion, IssueBrief, Risk, WorkType
+from agentos.domain.issue import IntakePart, Issue, IssueRef
 from agentos.domain.pipeline import Route
 from agentos.domain.status import WaitKind
 from agentos.workflows.kit.pause import awaited
+from agentos.workflows.kit.scope import outside, scopes_of
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.triage.reply import BriefReply
 from agentos.workflows.triage.rules import (
-    IntakePart,
+    COMPLETE,
+    MOST_CHARACTERS,
+    ask_consent,
     ask_for,
     can_be_reused,
+    consent_needed,
     conversation,
+    intake_comment,
     judge,
     missing_parts,
     route_of,
-    unstated_parts,
 )
 
 FORM = """\
@@ -109,7 +114,56 @@ def test_a_filled_form_lacks_nothing_whatever_follows_it(rest: str) -> None:
 
 def test_sections_that_say_nothing_are_unstated() -> None:
     body = "## Objective\nPeople subtract.\n## Constraints\n-\n## Failure mode\nexit 2"
-    assert set(unstated_parts(body)) == {IntakePart.CRITERIA, IntakePart.CONSTRAINTS, IntakePart.SCOPE}
+    wanted = (IntakePart.CRITERIA, IntakePart.CONSTRAINTS, IntakePart.SCOPE)
+    assert missing_parts("Subtraction", body, tuple(IntakePart)) == wanted
+    assert missing_parts("Subtraction", body) == (IntakePart.CRITERIA,)
+    assert missing_parts("Subtraction", body, (IntakePart.SCOPE,)) == (IntakePart.CRITERIA, IntakePart.SCOPE)
+
+
+@pytest.mark.parametrize("answer", ["None", "n/a", "- none.", "any"])
+def test_where_there_need_be_nothing_none_is_an_answer(answer: str) -> None:
+    body = "".join(f"## {part}\n{answer}\n" for part in IntakePart)
+    assert missing_parts("Subtraction", body, tuple(IntakePart)) == (
+        (IntakePart.OBJECTIVE, IntakePart.CRITERIA) if answer != "any" else ()
+    )
+
+
+def test_what_else_the_issue_does_not_say_is_named_with_the_question_that_fills_it() -> None:
+    text = intake_comment((IntakePart.CONSTRAINTS, IntakePart.FAILURE_MODE, IntakePart.SCOPE))
+    assert text.startswith("**The issue does not say its constraints, failure mode and allowed scope.**")
+    assert "nothing is guessed" in text
+    assert text.count("\n- ") == 3
+    assert intake_comment(()) == COMPLETE
+
+
+SERVICE = Settings.model_validate({"profile": "service"})
+
+
+def test_a_standing_rule_starts_only_the_work_it_may_and_a_person_any() -> None:
+    documentation = dataclasses.replace(BRIEF, work=WorkType.DOCUMENTATION)
+    assert consent_needed(BRIEF, Settings()) == ""
+    assert consent_needed(documentation, SERVICE) == ""
+    assert "code is work that needs your word here" in consent_needed(BRIEF, SERVICE)
+    assert "high risk" in consent_needed(dataclasses.replace(documentation, risk=Risk.HIGH), SERVICE)
+    generous = Settings.model_validate({"profile": "service", "scope": {"types": ["code"]}})
+    assert consent_needed(BRIEF, generous) == ""
+    wait = _wait(ask_consent("code needs your word", "d1"))
+    assert (wait.subject, wait.accepts[0], wait.code) == ("d1", DecisionKind.APPROVE, "consent")
+
+
+def test_work_that_a_standing_rule_started_is_held_to_the_files_of_its_kind() -> None:
+    brief = dataclasses.replace(BRIEF, work=WorkType.DOCUMENTATION)
+    files = ("README.md", "docs/use/first.md", "docs/conf.py", "calc/core.py", "requirements.txt")
+    assert set(outside(files, scopes_of(brief, SERVICE))) == {"docs/conf.py", "calc/core.py", "requirements.txt"}
+    assert outside(files, scopes_of(brief, Settings())) == {}
+    assert outside(files, scopes_of(BRIEF, SERVICE)) == {}
+
+
+def test_a_brief_too_long_to_be_shown_whole_is_narrowed_first() -> None:
+    criteria = tuple(Criterion(f"AC-{n}", "x" * 1000) for n in range(25))
+    brief = dataclasses.replace(BRIEF, criteria=criteria)
+    wait = _wait(judge(brief))
+    assert (wait.code, str(MOST_CHARACTERS) in wait.title) == ("brief_too_long", True)
 
 
 def test_what_is_missing_is_asked_for_by_name_and_with_an_example() -> None:
@@ -170,13 +224,15 @@ def test_the_reply_becomes_a_brief_with_numbered_criteria_and_doubts_as_question
     reply = BriefReply.model_validate(
         {
             **REPLY,
-            "criteria": ["calc 1 / 0 exits with 2", "  ", "it is\x1b[31m fast"],
+            "criteria": ["calc 1 / 0 exits with 2", "  ", "it is\x1b[31m fast", "calc 1 / 0  exits with 2"],
+            "allowed_scope": ["`calc/**`", "tests"],
             "open_questions": ["Which code?"],
             "contradictions": ["“never exits” and “exits with 2”."],
             "untestable": [{"criterion": "it is fast", "why": "no number"}],
         }
     )
     brief = reply.to_brief(ISSUE, ("2",))
+    assert (brief.work, brief.allowed_scope) == (WorkType.CODE, ("calc/**", "tests"))
     assert brief.criteria == (Criterion("AC-1", "calc 1 / 0 exits with 2"), Criterion("AC-2", "it is fast"))
     assert brief.open_questions == (
         "Which code?",
@@ -197,6 +253,8 @@ def test_the_reply_becomes_a_brief_with_numbered_criteria_and_doubts_as_question
         {"criteria": ["x"] * 101},
         {"criteria": ["x" * 2_001]},
         {"questions": ["a field nobody asked for"]},
+        {"allowed_scope": ["!"]},
+        {"work": "sorcery"},
     ],
 )
 def test_a_reply_out_of_bounds_is_refused_not_cut(wrong: dict[str, object]) -> None:
