@@ -1,12 +1,23 @@
 """The shape of every setting. Where values come from, and who may set what, is `load`'s business."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from agentos.config.short_forms import plain_commands, plain_model, plain_models
+from agentos.config.short_forms import plain_commands, plain_models
+from agentos.config.words import (
+    Bound,
+    CommandName,
+    Confidence,
+    FolderInside,
+    Glob,
+    Host,
+    ModelName,
+    PriorityName,
+    Seconds,
+)
 from agentos.domain.budget import Budget
 from agentos.domain.check import CheckCommand
 from agentos.domain.document import WorkType
@@ -31,42 +42,6 @@ def default_home() -> Path:
         return Path(user_data_dir("agentos", appauthor=False))
     except RuntimeError as exc:
         raise UsageError("this user has no home folder: let AGENTOS_HOME name a folder for AgentOS's data") from exc
-
-
-def _model_name(text: str) -> str:
-    provider, colon, model = text.strip().partition(":")
-    if not (provider and colon and model) or any(sign.isspace() for sign in text.strip()):
-        raise ValueError("should be provider:model, for example anthropic:claude-opus-5-5")
-    return plain_model(text.strip())
-
-
-def _inside(text: str) -> str:
-    path = PurePosixPath(text)
-    if not text.strip() or path.is_absolute() or ".." in path.parts:
-        raise ValueError("should be a folder inside the repository, given relative to its root")
-    return str(path)
-
-
-def as_glob(text: str) -> str:
-    """`text`, if it is a glob. Raises ValueError where it is none."""
-    from pathspec import GitIgnoreSpec  # only where a path is limited
-
-    try:
-        GitIgnoreSpec.from_lines([text])
-    except ValueError as exc:
-        raise ValueError("should be a glob as in .gitignore, for example src/**") from exc
-    return text
-
-
-ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
-Bound: TypeAlias = Annotated[int, Field(ge=1, le=50)]
-CommandName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Confidence: TypeAlias = Annotated[int, Field(ge=0, le=100)]
-PriorityName: TypeAlias = Annotated[str, AfterValidator(lambda name: name.strip().lower())]
-FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
-Host: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?$")]
-Glob: TypeAlias = Annotated[str, AfterValidator(as_glob)]
 
 
 class _Part(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from agentos.config.settings import as_glob
+from agentos.config.words import as_glob
 from agentos.domain.document import Criterion, IssueBrief, Risk, WorkType
 from agentos.domain.issue import Issue
 from agentos.workflows.kit.reply import Line, Lines, Reply, Text, few
