@@ -20,10 +20,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_KEY",),
     "openai": ("OPENAI_API_KEY",),
     "google_genai": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    "ollama": (),
 }
-"""The environment variables that may hold a provider's key, the usual one first."""
+"""The environment variables that may hold a provider's key, the usual one first; none where none is needed."""
 PRICE_NAMES = {"google_genai": "google"}
-EXTRAS = {"anthropic": "anthropic", "openai": "openai", "google_genai": "google"}
+EXTRAS = {"anthropic": "anthropic", "openai": "openai", "google_genai": "google", "ollama": "ollama"}
+ALWAYS_STREAMS = ("ollama",)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -57,18 +59,17 @@ class LangChainModels:
 
         self.require(model)
         provider, name = _split(model)
-        options: dict[str, Any] = {"api_key": self._key(provider, model)}
-        if base_url := self._settings.base_url.get(provider):
-            options["base_url"] = base_url
         try:
-            # The provider's own retries would multiply with ours (I12).
-            inner = init_chat_model(
-                name, model_provider=provider, max_retries=0, timeout=self._settings.timeout_s, **options
-            )
+            inner = init_chat_model(name, model_provider=provider, **self._options(provider, model))
         except (ImportError, ValueError) as error:
             raise UsageError(f"{model} cannot be used: {str(error).splitlines()[0]}") from error
         return RetryingChatModel(
-            inner=inner, profile=inner.profile, model_name=model, clock=self._clock, jitter=self._jitter
+            inner=inner,
+            profile=inner.profile,
+            model_name=model,
+            streams=self._settings.streaming or provider in ALWAYS_STREAMS,
+            clock=self._clock,
+            jitter=self._jitter,
         )
 
     def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
@@ -102,11 +103,28 @@ class LangChainModels:
                 f"install agentos-orchestrator[{extra}]"
             )
 
+    def _options(self, provider: str, model: str) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if base_url := self._settings.base_url.get(provider):
+            options["base_url"] = base_url
+        if provider == "ollama":
+            return {**options, "client_kwargs": {"timeout": self._settings.timeout_s}}  # its client never retries
+        if provider == "openai" and self._settings.streaming:
+            options["stream_usage"] = True  # else a server of one's own is not asked what it used
+        # The provider's own retries would multiply with ours (I12).
+        return {
+            **options,
+            "api_key": self._key(provider, model),
+            "max_retries": 0,
+            "timeout": self._settings.timeout_s,
+            "streaming": self._settings.streaming,
+        }
+
     def _key(self, provider: str, model: str) -> str:
         for variable in KEYS[provider]:
             if value := self._environment.get(variable, "").strip():
                 return value
-        if urlsplit(self._settings.base_url.get(provider, "")).hostname in LOOPBACK:
+        if not KEYS[provider] or urlsplit(self._settings.base_url.get(provider, "")).hostname in LOOPBACK:
             return "none"  # a server on this machine commonly wants no key, while the client insists on one
         raise UsageError(f"{model} needs a key: set the environment variable {KEYS[provider][0]}")
 

@@ -1,11 +1,12 @@
 """Tries a model call again while that makes sense, and says in our own words why it failed for good."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
 from langchain_core.exceptions import (
     ContextOverflowError,
     ModelAPIError,
@@ -25,16 +26,32 @@ from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
 from agentos.prompting.passing_model import PassingChatModel
 
-TRANSIENT = (ModelRateLimitError, ModelAPIError, ModelConnectionError, ModelTimeoutError, httpx.TransportError)
+TRANSIENT = (ModelRateLimitError, ModelAPIError, ModelConnectionError, ModelTimeoutError)
+BROKEN = (json.JSONDecodeError, ConnectionError, TimeoutError)
+"""What a half-sent or garbled answer and a broken line come as where a client does not turn them into its own error."""
 TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 QUOTA_WORDS = ("insufficient_quota", "exceeded your current quota")
 BILLING_WORDS = ("credit balance", "billing", "payment required")
+OVERFLOW_WORDS = ("context_length_exceeded", "context length", "context window", "prompt is too long")
+RETRY_INFO = re.compile(r"retrydelay['\"]: ['\"](\d+(?:\.\d+)?)s")
+"""How Google names a wait: in the body. It speaks of an exceeded quota for a limit per minute, too."""
+CLIENTS = frozenset({"anthropic", "google", "httpx", "httpx2", "ollama", "openai"})
+"""Whose errors are a provider's, whatever their class."""
+STREAM_ERROR = re.compile(r"(server_error|rate_limit_exceeded|vector_store_timeout): ")
+"""How an answer that fails under way comes as a plain ValueError (the Responses API)."""
+ENDS = ("stop_reason", "finish_reason", "done_reason", "status")
+"""Where a complete answer says why it ends, by provider."""
+
+
+class CutShortError(ModelAPIError):
+    """A stream closed before the answer was complete."""
 
 
 class RetryingChatModel(PassingChatModel):
     """The wrapped model, asked up to five times where the provider is busy or out of reach (I12)."""
 
     model_name: str
+    streams: bool = False
     clock: Any = Field(repr=False)
     jitter: Callable[[], float] = Field(repr=False)
 
@@ -42,7 +59,7 @@ class RetryingChatModel(PassingChatModel):
         rule = RETRY[FailureKind.TRANSIENT]
         for tries in range(1, rule.limit + 1):
             try:
-                return await self._pass_on(messages, stop, **kwargs)
+                return self._complete(await self._pass_on(messages, stop, **kwargs))
             except Exception as error:
                 kind = failure_kind(error)
                 if kind is None:
@@ -56,6 +73,13 @@ class RetryingChatModel(PassingChatModel):
             await self.clock.sleep(wait_s)
         raise AssertionError("the last try either answers or raises")
 
+    def _complete(self, answer: AIMessage) -> AIMessage:
+        if self.streams and not any(answer.response_metadata.get(name) for name in ENDS):
+            raise CutShortError("the stream ended before the answer did")
+        usage = answer.usage_metadata
+        # No request is empty: 0 tokens in means that a stream did not tell, and unknown use is charged as such.
+        return answer.model_copy(update={"usage_metadata": None}) if usage and not usage["input_tokens"] else answer
+
     def _refusal(self, error: Exception, kind: FailureKind, asked_s: float | None) -> OutsideError:
         said = clean_text(str(error)).strip().splitlines() or [type(error).__name__]
         reason = said[0][:300]
@@ -68,30 +92,73 @@ class RetryingChatModel(PassingChatModel):
                 return OutsideError(
                     f"{self.model_name} refuses us ({reason}); check the key and its account", kind=kind
                 )
+            case _ if _is_too_long(error):
+                message = f"the conversation is too long for {self.model_name} ({reason}); set a model that holds more"
+                return OutsideError(message, kind=kind)
             case _:
                 return OutsideError(f"{self.model_name} refuses the request ({reason})", kind=kind)
 
 
 def failure_kind(error: Exception) -> FailureKind | None:
     """What `error` of a provider means for retrying; None where it is no provider's error at all."""
-    status = getattr(error, "status_code", None) or getattr(error, "code", None)
-    text = str(error).lower()
-    if isinstance(error, ModelError | httpx.HTTPError) or isinstance(status, int):
-        if any(words in text for words in QUOTA_WORDS):
-            return FailureKind.CAPACITY
-        if status == 402 or (status in (400, 403) and any(words in text for words in BILLING_WORDS)):
-            return FailureKind.DENIED
-        if isinstance(error, TRANSIENT) or (isinstance(status, int) and (status in TRANSIENT_STATUS or status >= 500)):
-            return FailureKind.TRANSIENT
-        if isinstance(error, ModelAuthenticationError | ModelPermissionDeniedError) or status in (401, 403):
-            return FailureKind.DENIED
+    if not _is_providers(error):
+        return None
+    status, text = _status(error), _text(error)
+    if _is_too_long(error):
         return FailureKind.INVALID
-    return FailureKind.INVALID if isinstance(error, ContextOverflowError) else None
+    if any(words in text for words in QUOTA_WORDS) and not RETRY_INFO.search(text):
+        return FailureKind.CAPACITY
+    if status == 402 or (status in (400, 403) and any(words in text for words in BILLING_WORDS)):
+        return FailureKind.DENIED
+    if isinstance(error, TRANSIENT) or status in TRANSIENT_STATUS or status >= 500:
+        return FailureKind.TRANSIENT
+    if isinstance(error, ModelAuthenticationError | ModelPermissionDeniedError) or status in (401, 403):
+        return FailureKind.DENIED
+    if isinstance(error, ModelError) or status >= 400 or "invalid_request" in text:
+        return FailureKind.INVALID
+    return FailureKind.TRANSIENT  # no refusal: the line or the answer broke under way
+
+
+def _is_providers(error: Exception) -> bool:
+    if isinstance(error, (ModelError, *BROKEN)) or _status(error):
+        return True
+    homes = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return not homes.isdisjoint(CLIENTS) or (isinstance(error, ValueError) and bool(STREAM_ERROR.match(str(error))))
+
+
+def _is_too_long(error: Exception) -> bool:
+    named = _status(error) in (0, 400, 413) and any(words in _text(error) for words in OVERFLOW_WORDS)
+    return named or isinstance(error, ContextOverflowError)
+
+
+def _text(error: Exception) -> str:
+    return f"{error} {getattr(error, 'body', None) or ''}".lower()
+
+
+def _status(error: BaseException | None) -> int:
+    """The HTTP status that `error`, or what it was made from, came with; 0 for none."""
+    while error is not None:
+        for name in ("status_code", "code"):
+            if isinstance(status := getattr(error, name, None), int):
+                return status
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def _headers(error: BaseException | None) -> Any:
+    while error is not None:
+        if (headers := getattr(getattr(error, "response", None), "headers", None)) is not None:
+            return headers
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def retry_after_s(error: Exception, clock: Clock) -> float | None:
-    """The seconds the provider asked us to wait (RFC 9110 `Retry-After`, or `retry-after-ms`); None if it did not."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
+    """The seconds the provider asked us to wait (RFC 9110 `Retry-After`, `retry-after-ms`, or Google's `RetryInfo`);
+    None if it did not."""
+    if info := RETRY_INFO.search(_text(error)):
+        return float(info[1])
+    headers = _headers(error)
     if headers is None:
         return None
     try:
