@@ -24,6 +24,7 @@ _BARE_KEYS = frozenset({"id", "blocked", "created", "updated", "related", "depen
 """Whose values are numbers, times or truths for every reader, and so stand without quotes."""
 _KEYWORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf"})
 _BREAKS = {"\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P", "\x7f": "\\x7f"}
+_TABS = re.compile(r"(?<=[^\s])[ \t]*\t[ \t]*|(?:^|(?<=[\r\n]))[ \t]+(?=[\r\n]|\Z)")
 _NULL = "tag:yaml.org,2002:null"
 
 Shape: TypeAlias = "str | tuple[Shape, ...]"
@@ -131,9 +132,9 @@ def _root(yaml: str) -> MappingNode | None:
     if len(yaml) > LIMIT_CHARACTERS:
         raise FrontMatterError(f"it is longer than {LIMIT_CHARACTERS} characters")
     try:
-        root: Node | None = YAML(typ="safe", pure=True).compose(yaml)
+        root: Node | None = YAML(typ="safe", pure=True).compose(_TABS.sub(_as_spaces, yaml))
     except YAMLError as exc:
-        raise FrontMatterError(" ".join(str(exc).split())[:200]) from exc
+        raise FrontMatterError(_sentence(exc)) from exc
     except RecursionError as exc:
         raise FrontMatterError("its values are nested too deeply") from exc
     if root is None or (isinstance(root, ScalarNode) and root.tag == _NULL):
@@ -145,6 +146,20 @@ def _root(yaml: str) -> MappingNode | None:
     if twice is not None:
         raise FrontMatterError(f"`{twice}` stands in it twice")
     return root
+
+
+def _sentence(exc: YAMLError) -> str:
+    """What is wrong, with the line of the file it is in."""
+    mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
+    problem = getattr(exc, "problem", None) or getattr(exc, "context", None) or str(exc)
+    where = f"line {mark.line + 2}: " if mark is not None else ""  # the first line is `---`
+    return where + " ".join(problem.split())[:200]
+
+
+def _as_spaces(found: re.Match[str]) -> str:
+    """As many spaces: ruamel.yaml knows no tab between a key and its value or before a comment, and every place keeps its
+    number. Tabs that indent stay, for YAML forbids them."""
+    return " " * len(found[0])
 
 
 def _pair(file: FrontMatter, key: str) -> tuple[ScalarNode, Node] | None:
