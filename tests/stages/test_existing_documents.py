@@ -121,6 +121,25 @@ async def test_what_a_run_approved_can_be_kept_in_the_repository_and_counts_ther
     assert await again.asked() == []
 
 
+async def test_what_was_changed_after_its_approval_counts_only_where_a_person_stands_for_it(equip: Equip) -> None:
+    stand = await equip(answers=_answers(Stage.LLD, DRAFT), orchestrator=EXISTING)
+    designed = await _visit_lld(stand)
+    approved = (stand.ctx.home / designed["lld_path"]).read_text("utf-8")
+    changed = approved.replace("Look at b first.", "Look at b last.")
+    stand.commit({PATH: changed})
+    async with stand.store.db.transaction() as conn:
+        await conn.execute("DELETE FROM artifacts")
+    again = await stand.next_run()
+    assert Stage.LLD not in (await _visit_lld(again)).get("skipped", {})
+    assert any("it was changed since it was approved" in note for note in await _notes(again))
+    own = "".join(line for line in changed.splitlines(keepends=True) if not line.startswith("digest:"))
+    again.commit({PATH: own})
+    async with stand.store.db.transaction() as conn:
+        await conn.execute("DELETE FROM artifacts")
+    state = await _visit_lld(await again.next_run())
+    assert state["skipped"][Stage.LLD] == f"{PATH} is approved and current"
+
+
 async def test_a_spec_for_another_design_does_not_count(equip: Equip) -> None:
     stand = await equip(answers=_answers(Stage.SPEC, SPEC), orchestrator=EXISTING)
     stand.commit({SPEC_PATH: await _front(stand, schema="agentos.spec/v1", lld_digest="'0'") + "x"})

@@ -98,6 +98,8 @@ async def _committed(
         found = "; ".join(findings_as_evidence(findings, most=3))
         return f"{path} does not count, for it does not fit the base commit: {found}"
     ref = await step.keep_record(drafting.kind, document)
+    if front.get("digest") not in (None, ref.sha256):
+        return f"{path} does not count: it was changed since it was approved; without its `digest` line it is yours to approve"
     shown = await step.keep(drafting.kind, raw, suffix=".md")
     artifacts = with_item(state.get("artifacts"), drafting.kind, ref.sha256)
     return f"{path} is approved and current", {"artifacts": artifacts, **_path(drafting, shown.path)}

@@ -35,6 +35,7 @@ CLEANING: tuple[StepFunction, ...] = (
     cleanup.close_pr,
     cleanup.delete_branch,
     cleanup.remove_worktree,
+    nodes.close_unchanged,
     nodes.say_goodbye,
 )
 PARTS: tuple[StepFunction, ...] = (decomposing.count_parts, decomposing.file_part, decomposing.close_decomposed)

@@ -15,7 +15,7 @@ from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.pause import awaited, decided
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState, one_more, used
-from agentos.workflows.kit.step import Step
+from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked
 from agentos.workflows.orchestrator.decomposing import resolution
 from agentos.workflows.orchestrator.rules import gate_behind, paused, route_of, settled, wait_comment
@@ -81,6 +81,24 @@ async def settle(state: RunState, step: Step) -> RunState:
 async def stop_here(state: RunState, step: Step) -> RunState:
     """The run ends where it was asked to."""
     return {"outcome": Outcome.PR_OPENED, "completed_at": step.ctx.ports.clock.now().isoformat()}
+
+
+async def close_unchanged(state: RunState, step: Step) -> RunState:
+    """An issue for which nothing had to be changed is closed, with why; any other one stays as it is."""
+    if state["outcome"] != Outcome.NO_CHANGE:
+        return {}
+    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
+    session = await step.document(AgentFinished, state["artifacts"]["session"])
+    text = defused(f"Nothing had to be changed.\n\n{session.summary}")
+
+    async def find() -> Found | None:
+        return None if (await tracker.get(issue.number)).is_open else {"closed": issue.number}
+
+    async def act() -> None:
+        await tracker.close(issue, text)
+
+    await step.once("close", find=find, act=act, version=f"no_change:{step.ctx.run.number}", consent=False)
+    return {}
 
 
 async def say_goodbye(state: RunState, step: Step) -> RunState:
