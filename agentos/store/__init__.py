@@ -9,6 +9,7 @@ from agentos.store.decisions import DecisionStore
 from agentos.store.effects import EffectStore
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.ledger import Ledger, Observer, unseen
+from agentos.store.plans import PlanStore
 from agentos.store.runs import RunStore
 
 
@@ -23,6 +24,7 @@ class Store:
     decisions: DecisionStore
     artifacts: ArtifactStore
     exchanges: ExchangeStore
+    plans: PlanStore
 
     @classmethod
     def on(cls, db: Database, home: Path, observe: Observer = unseen) -> "Store":
@@ -35,4 +37,5 @@ class Store:
             DecisionStore(db),
             ArtifactStore(db, home),
             ExchangeStore(db),
+            PlanStore(db),
         )

@@ -9,12 +9,13 @@ from agentos.domain.artifact import ArtifactKind
 from agentos.domain.decision import Decision, DecisionKind, Wait
 from agentos.domain.document import FileAction, IssueBrief, Lld
 from agentos.domain.event import EventKind
+from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage, Verdict
 from agentos.workflows.kit.pause import awaited
 from agentos.workflows.kit.records import dump, load_json
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.lld.graph import build
-from tests.stages.conftest import Answers, Equip, HeardPrompts, Stand
+from tests.stages.conftest import REPO, Answers, Equip, HeardPrompts, Stand
 from tests.stages.documents import BRIEF, LLD
 
 DRAFT = dump(LLD)
@@ -224,3 +225,18 @@ async def test_the_next_draft_is_told_what_code_found_and_what_the_reviewer_stil
     assert "calc/cor.py" in shown[2]["previous_draft"]
     assert "calc/cor.py: is to be modified but does not exist" in shown[2]["findings"]
     assert "forgets 0" in shown[2]["findings"]
+
+
+async def test_an_issue_under_way_that_is_about_to_change_the_same_is_named(equip: Equip) -> None:
+    stand = await equip(answers=_rounds([DRAFT], {1: APPROVE}))
+    other = await stand.store.runs.create(IssueRef(REPO, 2), target="t", profile="cli", options={})
+    fence = await stand.store.runs.acquire(other.ref.id, owner="other", lease_s=60)
+    assert fence is not None
+    await stand.store.plans.expect(fence, other.ref.issue, ["calc/core.py", "README.md"])
+    await stand.run_stage(build(), await _start(stand))
+    events = await stand.store.ledger.read(stand.ctx.run.id)
+    [note] = [event.data["text"] for event in events if event.kind is EventKind.NOTE]
+    assert note.startswith("issue 2 (run #1, queued) is about to change the same: calc/core.py;")
+    plan = await stand.store.plans.get(stand.ctx.issue)
+    assert plan is not None
+    assert plan.paths == ("calc/core.py", "tests/test_zero.py")

@@ -23,6 +23,7 @@ from agentos.workflows.kit.markdown import (
     lld_markdown,
     spec_markdown,
 )
+from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.records import dump, load
 from agentos.workflows.kit.scope import scopes_of
 from agentos.workflows.kit.state import BEST, RunState, one_more, used, with_item, without
@@ -237,6 +238,7 @@ def _judgement(judged: Review, stage: Stage) -> RunState:
 async def conclude(state: RunState, step: Step) -> RunState:
     """The change passed: its commit is the good one, kept as a bundle and as a patch to read, and the feedback is worked
     in."""
+    await expect_files(step, (item.path for item in (await report_of(state, step)).files))
     diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
     await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch")
     artifacts = without(state["artifacts"], BEST)

@@ -9,6 +9,7 @@ from agentos.workflows.kit.existing import Wanted, stand_in
 from agentos.workflows.kit.file_changes import Tree
 from agentos.workflows.kit.file_texts import show_repository
 from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown
+from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.reading import read_lld
 from agentos.workflows.kit.reviewing import ReviewReply
 from agentos.workflows.kit.scope import scopes_of
@@ -85,6 +86,8 @@ async def review(state: RunState, step: Step) -> RunState:
 
 async def keep(state: RunState, step: Step) -> RunState:
     """The approved design, for people and for a later run; what people asked for is worked in."""
+    lld = await step.document(Lld, state["artifacts"][ArtifactKind.LLD])
+    await expect_files(step, (item.path for item in lld.files))
     ref = await DESIGN.keep_approved(state, step, (said_by(await brief_of(state, step)),))
     return {"lld_path": ref.path, "feedback": []}
 

@@ -11,6 +11,7 @@ from agentos.workflows.kit.existing import Wanted, stand_in
 from agentos.workflows.kit.file_changes import Tree
 from agentos.workflows.kit.file_texts import Shown, show_repository
 from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown, spec_markdown
+from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.reading import read_spec
 from agentos.workflows.kit.reviewing import ReviewReply
 from agentos.workflows.kit.scope import scopes_of
@@ -89,6 +90,8 @@ async def review(state: RunState, step: Step) -> RunState:
 
 async def keep(state: RunState, step: Step) -> RunState:
     """The approved spec, for people and for a later run; what people asked for is worked in."""
+    spec = await step.document(Spec, state["artifacts"][ArtifactKind.SPEC])
+    await expect_files(step, (item.path for item in spec.files))
     ref = await PLAN.keep_approved(state, step, await _sources(state, step))
     return {"spec_path": ref.path, "feedback": []}
 

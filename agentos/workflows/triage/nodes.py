@@ -26,6 +26,7 @@ BRIEFS = "draft.triage"
 async def read_issue(state: RunState, step: Step) -> RunState:
     """What is wanted, by digest, and the commit and branch the work starts from."""
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
+    await step.ctx.store.plans.relate(step.ctx.fence, issue.ref, issue.relations)
     base_branch = state.get("base_branch") or await step.ctx.repo.default_branch()
     branch = state.get("branch") or branch_name(issue.ref.number, issue.title)
     read: RunState = {
