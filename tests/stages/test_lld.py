@@ -197,10 +197,15 @@ async def test_a_design_that_a_person_sent_back_does_not_count_as_approved(equip
 
 async def test_a_file_outside_the_allowed_scope_goes_back_without_paying_the_reviewer(equip: Equip) -> None:
     elsewhere = {**DRAFT, "files": [*DRAFT["files"], {"path": "README.md", "action": "Modify", "why": "tells of it"}]}
-    stand = await equip(answers=_rounds([elsewhere, DRAFT], {2: APPROVE}), scope={"paths": ["calc/**", "tests/**"]})
+    made = await equip(answers=_rounds([elsewhere, DRAFT], {2: APPROVE}), scope={"paths": ["calc/**", "tests/**"]})
+    prompts = HeardPrompts()
+    stand = made.with_prompts(prompts)
     state = await stand.run_stage(build(), await _start(stand))
     assert (state["verdict"], await _lld(stand, state)) == (Verdict.PASS, LLD)
     assert await stand.asked() == [("drafter", 1), ("drafter", 2), ("reviewer", 2)]
+    first, second = prompts.given("lld/draft")
+    assert first["scope"] == "scope.paths of WORKFLOW.md: calc/**, tests/**"
+    assert "README.md: is outside the allowed scope" in second["findings"]
 
 
 async def test_a_design_too_long_to_be_shown_whole_goes_back(equip: Equip) -> None:

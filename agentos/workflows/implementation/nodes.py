@@ -25,7 +25,7 @@ from agentos.workflows.kit.markdown import (
 )
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.records import dump, load
-from agentos.workflows.kit.scope import scopes_of
+from agentos.workflows.kit.scope import scope_text, scopes_of
 from agentos.workflows.kit.state import BEST, RunState, one_more, used, with_item, without
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked, findings_as_evidence, passed
@@ -266,6 +266,7 @@ async def _task(state: RunState, step: Step, tree: Worktree, round_: int) -> Age
         lld=lld_markdown(lld) if lld else "",
         spec=spec_markdown(spec) if spec else "",
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings, brief),
         commands=[f"{item.name}: {item.run}" for item in step.ctx.settings.command_matrix()],
         criteria=[{"id": item.id, "text": item.text} for item in brief.criteria],
         findings=findings_markdown(findings) if findings else "",

@@ -28,6 +28,13 @@ def scopes_of(brief: IssueBrief, settings: Settings) -> Scopes:
     return settings.scope.paths, brief.allowed_scope, STANDING[brief.work] if standing else ()
 
 
+def scope_text(settings: Settings, brief: IssueBrief | None = None) -> str:
+    """The limits that a brief does not tell, one a line, for whoever plans or makes the change; empty where none is set."""
+    paths, standing = settings.scope.paths, scopes_of(brief, settings)[2] if brief is not None else ()
+    named = {"scope.paths of WORKFLOW.md": paths, "the kind of work that may be done here": standing}
+    return "\n".join(f"{name}: {', '.join(globs)}" for name, globs in named.items() if globs)
+
+
 def outside(paths: Iterable[str], scopes: Scopes) -> dict[str, str]:
     """Each of `paths` that lies outside a scope, with the globs it should lie in."""
     found: dict[str, str] = {}

@@ -12,7 +12,7 @@ from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.reading import read_lld
 from agentos.workflows.kit.reviewing import ReviewReply
-from agentos.workflows.kit.scope import scopes_of
+from agentos.workflows.kit.scope import scope_text, scopes_of
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
@@ -47,6 +47,7 @@ async def draft(state: RunState, step: Step) -> RunState:
         round_=DESIGN.round(state) + 1,
         brief=brief_markdown(brief),
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings, brief),
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
         previous_draft=lld_markdown(former) if former is not None else "",
@@ -75,6 +76,7 @@ async def review(state: RunState, step: Step) -> RunState:
         round_=DESIGN.round(state),
         brief=brief_markdown(brief),
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings, brief),
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
         lld=lld_markdown(lld),

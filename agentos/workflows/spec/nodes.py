@@ -14,7 +14,7 @@ from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.reading import read_spec
 from agentos.workflows.kit.reviewing import ReviewReply
-from agentos.workflows.kit.scope import scopes_of
+from agentos.workflows.kit.scope import scope_text, scopes_of
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
@@ -47,6 +47,7 @@ async def draft(state: RunState, step: Step) -> RunState:
         brief=brief_markdown(brief),
         lld=await _lld_text(state, step),
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings, brief),
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
         previous_draft=spec_markdown(former) if former is not None else "",
@@ -68,16 +69,17 @@ async def check(state: RunState, step: Step) -> RunState:
 
 async def review(state: RunState, step: Step) -> RunState:
     """The judgement of another model, bound to the draft's digest."""
-    spec = await step.document(Spec, state["artifacts"][ArtifactKind.SPEC])
+    spec, brief = await step.document(Spec, state["artifacts"][ArtifactKind.SPEC]), await brief_of(state, step)
     shown = await _shown(state, step, spec)
     reply = await step.ask(
         REVIEWER,
         "spec/review",
         ReviewReply,
         round_=PLAN.round(state),
-        brief=brief_markdown(await brief_of(state, step)),
+        brief=brief_markdown(brief),
         lld=await _lld_text(state, step),
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings, brief),
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
         spec=spec_markdown(spec),

@@ -12,6 +12,7 @@ from agentos.workflows.kit.drafting import kept_before
 from agentos.workflows.kit.edits import after_rereading, what_changed
 from agentos.workflows.kit.file_texts import listed
 from agentos.workflows.kit.markdown import brief_markdown, bullets
+from agentos.workflows.kit.scope import scope_text
 from agentos.workflows.kit.state import RunState, one_more, used, with_item
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import passed
@@ -104,6 +105,7 @@ async def write_brief(state: RunState, step: Step) -> RunState:
         comments=[f"{item.author} ({item.at}): {item.body}" for item in comments if not item.is_bot],
         questions_answers=rules.conversation(asked, answers),
         workflow=step.ctx.workflow.body,
+        scope=scope_text(step.ctx.settings),
         repo_files=listed(list((await _ground(state, step)).files)),
         previous_brief=brief_markdown(former) if former is not None else "",
         edit=await what_changed(state, step),
