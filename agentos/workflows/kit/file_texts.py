@@ -1,7 +1,10 @@
 """What a model is shown of the repository: the list of its files, and the texts of those that matter most."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 from agentos.domain.naming import clean_text
@@ -9,10 +12,12 @@ from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Step
 from agentos.workspace.contents import TreeEntry
 
-MOST_LISTED = 3_000
+MOST_LISTED_CHARS = 19_000
+"""Of the list of files: what the prompts that show one have room for."""
 MOST_CHARS, MOST_FILE_BYTES, MOST_FILES = 60_000, 40_000, 60
 MOST_WANTED_BYTES, LEAST_SHARE = 4_000_000, 4_000
 """Of files that are to be changed: such a large one is shown from its beginning, as far as its share goes."""
+_WORDS = re.compile(r"[a-z0-9]{3,}")
 _REGULAR = ("100644", "100755")
 _TELLS_LITTLE = (".lock", ".min.js", ".svg", ".map", ".snap", ".csv", "-lock.json", ".ipynb")
 
@@ -41,7 +46,7 @@ async def show_repository(state: RunState, step: Step, *, about: str, first: Ite
         if text and len(text) <= left:
             texts.append(text)
             left -= len(text)
-    return Shown(listed([entry.path for entry in entries]), "\n".join(texts))
+    return Shown(listed([entry.path for entry in entries], about=about), "\n".join(texts))
 
 
 def beginning(text: str, most: int) -> str:
@@ -74,7 +79,33 @@ def _tells(entry: TreeEntry, *, is_wanted: bool) -> bool:
     return 0 < entry.size_bytes <= most and (is_wanted or not entry.path.endswith(_TELLS_LITTLE))
 
 
-def listed(paths: list[str], *, most: int = MOST_LISTED) -> str:
-    """`paths`, one a line; more than `most` end in a count."""
-    rest = len(paths) - most
-    return "\n".join(paths[:most]) + (f"\n(and {rest} more files)" if rest > 0 else "")
+def listed(paths: list[str], *, about: str = "", most: int = MOST_LISTED_CHARS) -> str:
+    """`paths`, one a line, in at most about `most` characters.
+
+    Of more than that, the ones that share most words with `about` and lie nearest to the top, then the folders of the
+    others with how many files each holds.
+    """
+    whole = "\n".join(paths)
+    if len(whole) <= most:
+        return whole
+    wanted = set(_WORDS.findall(about.casefold()))
+
+    def rank(path: str) -> tuple[int, int, str]:
+        return -len(wanted.intersection(_WORDS.findall(path.casefold()))), path.count("/"), path
+
+    named = _fitting(sorted(paths, key=rank), most * 2 // 3)
+    others = Counter(str(PurePosixPath(path).parent) for path in set(paths).difference(named))
+    folders = [f"{folder}/ ({count} more files)" for folder, count in sorted(others.items(), key=_nearest)]
+    told = _fitting(folders, most // 3)
+    rest = f"({others.total()} files are not listed by name)"
+    return "\n".join([*sorted(named), *told, rest])
+
+
+def _nearest(item: tuple[str, int]) -> tuple[int, str]:
+    return item[0].count("/"), item[0]
+
+
+def _fitting(lines: list[str], most: int) -> list[str]:
+    """As many of `lines` as `most` characters hold, from the first on."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [line for line, end in zip(lines, ends, strict=True) if end <= most]

@@ -106,7 +106,7 @@ async def write_brief(state: RunState, step: Step) -> RunState:
         questions_answers=rules.conversation(asked, answers),
         workflow=step.ctx.workflow.body,
         scope=scope_text(step.ctx.settings),
-        repo_files=listed(list((await _ground(state, step)).files)),
+        repo_files=listed(list((await _ground(state, step)).files), about=f"{issue.title} {issue.body}"),
         previous_brief=brief_markdown(former) if former is not None else "",
         edit=await what_changed(state, step),
         feedback=bullets(state.get("feedback", []), empty=""),
