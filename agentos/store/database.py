@@ -1,6 +1,7 @@
 """The database of this process: found or started, brought up to date, and open."""
 
 import asyncio
+import logging
 import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from agentos.store.connecting import connect, reached, read_url
 from agentos.store.migrating import migrate
+
+# Without a handler of its own Python would print what the pool notes to the person's terminal, beside our sentence.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]

@@ -25,6 +25,8 @@ LONGEST_FOLDER_BYTES = 85
 LOG_LIMIT_BYTES = 1_000_000
 GLANCE_S = 0.2
 SHORTEST_LIFE_S = 5.0
+SHORT_LIVES = 2
+"""How often in a row a server that came up may end sooner than that before it is not started again."""
 STOPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 """How to stop the server, and how long to wait for each: fast, immediate (it recovers at the next start), and the axe."""
 
@@ -169,18 +171,19 @@ def unused(users_fd: int) -> bool:
     return True
 
 
-def serve(plan: Plan, users_fd: int, log: Log) -> bool:
-    """Run one server to its end; True when it ended because nobody uses it any more."""
+def serve(plan: Plan, users_fd: int, log: Log) -> tuple[bool, bool]:
+    """Run one server to its end: whether that came because nobody uses it any more, and whether it had a socket."""
     folder = socket_folder(plan)
     pipe_fd, log_fd = os.pipe()
     server = start(plan, folder, log_fd)
     os.close(log_fd)
     publish(Path(plan.socket_link), folder)
-    seen = finished = False
+    seen = finished = answered = False
     try:
         while server.poll() is None and not finished:
             log.pump(pipe_fd, GLANCE_S)
             there = (folder / SOCKET).exists()
+            answered = answered or there
             finished = unused(users_fd)
             if finished or (seen and not there):  # not there: somebody cleaned the folder, only a restart mends it
                 stop(server, log, pipe_fd)
@@ -192,7 +195,7 @@ def serve(plan: Plan, users_fd: int, log: Log) -> bool:
         os.close(pipe_fd)
     if finished and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()  # no debris in the temporary folder; the next guardian makes it again
-    return finished
+    return finished, answered
 
 
 def ignore(_signal: int, _frame: FrameType | None) -> None:
@@ -207,11 +210,15 @@ def main() -> int:
         signal.signal(word, ignore)
     users_fd = os.open(plan.users_lock, os.O_RDWR | os.O_CLOEXEC)
     log = Log(Path(plan.log))
+    short_lives = 0
     while True:
         began_s = time.monotonic()
-        if serve(plan, users_fd, log):
+        finished, answered = serve(plan, users_fd, log)
+        if finished:
             return 0
-        if time.monotonic() - began_s < SHORTEST_LIFE_S:
+        short_lives = short_lives + 1 if time.monotonic() - began_s < SHORTEST_LIFE_S else 0
+        # One that had come up was ended by somebody, and its users wait for the next; again and again, it is the server.
+        if short_lives and (not answered or short_lives > SHORT_LIVES):
             return 1  # the log says why; the next user tries again
 
 

@@ -142,9 +142,19 @@ def hostile(target: Path) -> None:
     commit(target)
     for key in _PROGRAMS.split():
         git(target, "config", key, str(script))
-    git(target, "config", "filter.evil.required", "true")
-    git(target, "config", "commit.gpgSign", "true")
-    git(target, "config", "core.hooksPath", ".git/hooks")
+    included = target.parent / "included"
+    included.write_text(
+        "".join(f"[alias]\n\t{word} = !{script}\n" for word in ("fetch", "push", "merge-tree", "config"))
+    )
+    for key, value in (
+        ("filter.evil.required", "true"),
+        ("commit.gpgSign", "true"),
+        ("core.hooksPath", ".git/hooks"),
+        ("include.path", str(included)),
+        ("protocol.ext.allow", "always"),
+        ("url.ext::sh -c touch% .insteadOf", str(target)),
+    ):
+        git(target, "config", key, value)
     hooks = target / ".git" / "hooks"
     hooks.mkdir(exist_ok=True)
     for name in _HOOKS.split():
