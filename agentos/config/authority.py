@@ -18,6 +18,7 @@ OPERATOR_ONLY = (
     "models.script",
     "models.base_url",
     "models.prices",
+    "models.fallback",
 )
 """Keys that WORKFLOW.md may not hold at all."""
 JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types")

@@ -239,12 +239,14 @@ class ModelsSettings(_Part):
     """How models are reached. `script` is the file of replies for the provider `scripted`, or a
     URL on this machine that gives them; `prices` is keyed by
     `provider:model` and goes before every other price. With `streaming`, answers come piece by piece, and
-    `timeout_s` bounds the silence between two pieces."""
+    `timeout_s` bounds the silence between two pieces. `fallback` names the model that is asked
+    where another one is out of reach."""
 
     script: str | None = None
     base_url: dict[str, str] = Field(default_factory=dict)
     timeout_s: Seconds = 300.0
     streaming: bool = False
+    fallback: dict[ModelName, ModelName] = Field(default_factory=dict)
     prices: dict[ModelName, PriceSettings] = Field(default_factory=dict)
 
 

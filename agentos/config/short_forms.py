@@ -25,6 +25,8 @@ def plain_models(models: Any) -> Any:
         plain["base_url"] = {PROVIDER_ALIASES.get(name, name): url for name, url in urls.items()}
     if isinstance(prices := models.get("prices"), dict):
         plain["prices"] = {plain_model(str(name)): price for name, price in prices.items()}
+    if isinstance(spares := models.get("fallback"), dict):
+        plain["fallback"] = {plain_model(str(name)): plain_model(str(spare)) for name, spare in spares.items()}
     return plain
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from agentos.ports.clock import Clock
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from agentos.adapters.model.retrying_model import RetryingChatModel
 
 KEYS: dict[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_KEY",),
@@ -46,18 +49,23 @@ class LangChainModels:
         self._jitter = jitter
 
     def require(self, model: str) -> None:
-        """Raises UsageError for an unknown provider, or where its package or key is missing."""
-        provider, _ = _split(model)
-        self._require_package(provider, model)
-        self._key(provider, model)
+        """Raises UsageError for an unknown provider, or where its package or key is missing; so for its fallback."""
+        for each in filter(None, (model, self._settings.fallback.get(model))):
+            provider, _ = _split(each)
+            self._require_package(provider, each)
+            self._key(provider, each)
 
     def open(self, model: str, call: CallRef) -> "BaseChatModel":
         """A chat model for one conversation; raises as `require` does."""
+        self.require(model)
+        spare = self._settings.fallback.get(model)
+        return self._retrying(model, self._retrying(spare) if spare else None)
+
+    def _retrying(self, model: str, spare: "RetryingChatModel | None" = None) -> "RetryingChatModel":
         from langchain.chat_models import init_chat_model  # a second of imports; dry runs and status never pay it
 
         from agentos.adapters.model.retrying_model import RetryingChatModel
 
-        self.require(model)
         provider, name = _split(model)
         try:
             inner = init_chat_model(name, model_provider=provider, **self._options(provider, model))
@@ -68,6 +76,8 @@ class LangChainModels:
             profile=inner.profile,
             model_name=model,
             streams=self._settings.streaming or provider in ALWAYS_STREAMS,
+            price=partial(self.cost_usd, model),
+            spare=spare,
             clock=self._clock,
             jitter=self._jitter,
         )

@@ -18,7 +18,7 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 from langchain_core.messages import AIMessage, BaseMessage
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import RETRY, FailureKind, backoff_s
@@ -48,14 +48,38 @@ class CutShortError(ModelAPIError):
 
 
 class RetryingChatModel(PassingChatModel):
-    """The wrapped model, asked up to five times where the provider is busy or out of reach (I12)."""
+    """The wrapped model, asked up to five times where the provider is busy or out of reach (I12), then its `spare`.
+
+    `price` is what tokens in and out cost. A conversation that went over to the spare stays there.
+    """
 
     model_name: str
     streams: bool = False
+    price: Callable[[int, int], float | None] = Field(repr=False)
+    spare: "RetryingChatModel | None" = Field(default=None, repr=False)
+    _gone_over: bool = PrivateAttr(default=False)
     clock: Any = Field(repr=False)
     jitter: Callable[[], float] = Field(repr=False)
 
     async def _around(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
+        if self.spare is None:
+            return await self._ask(messages, stop, **kwargs)
+        if not self._gone_over:
+            try:
+                return await self._ask(
+                    [_plain(each) if _is_spares(each) else each for each in messages], stop, **kwargs
+                )
+            except OutsideError as error:
+                if error.kind is not FailureKind.CAPACITY:
+                    raise
+            self._gone_over = True
+        answer = await self.spare._ask([_plain(each) for each in messages], stop, **kwargs)  # noqa: SLF001 - its own kind
+        used = answer.usage_metadata
+        usd = self.spare.price(used["input_tokens"], used["output_tokens"]) if used else None
+        # It is recorded under the model that was asked for, so the price of the one that answered goes with it.
+        return answer.model_copy(update={"response_metadata": {**answer.response_metadata, "usd": usd}})
+
+    async def _ask(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
         rule = RETRY[FailureKind.TRANSIENT]
         for tries in range(1, rule.limit + 1):
             try:
@@ -97,6 +121,17 @@ class RetryingChatModel(PassingChatModel):
                 return OutsideError(message, kind=kind)
             case _:
                 return OutsideError(f"{self.model_name} refuses the request ({reason})", kind=kind)
+
+
+def _is_spares(message: BaseMessage) -> bool:
+    return "usd" in message.response_metadata
+
+
+def _plain(message: BaseMessage) -> BaseMessage:
+    """`message` as every provider understands it: text and tool calls, without one provider's own parts."""
+    if not isinstance(message, AIMessage):
+        return message
+    return AIMessage(message.text, id=message.id, tool_calls=message.tool_calls)
 
 
 def failure_kind(error: Exception) -> FailureKind | None:

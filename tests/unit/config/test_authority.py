@@ -23,6 +23,7 @@ LOOSENINGS = [
     ("models.script", "models: {script: replies.yaml}", ""),
     ("models.base_url", "models: {base_url: {openai: 'http://evil.example'}}", ""),
     ("models.prices", "models: {prices: {'openai:x': {input_usd: 0, output_usd: 0}}}", ""),
+    ("models.fallback", "models: {fallback: {'openai:x': 'openai:dear'}}", ""),
     ("commands.setup", "commands: {setup: {run: uv sync, network: true}}", ""),
     ("commands.test", "commands: {test: {run: pytest, network: true}}", "commands: {setup: {network: true}}"),
     ("commands.setup", "commands: {setup: {run: uv sync, network: [pypi.org]}}", ""),
