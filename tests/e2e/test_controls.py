@@ -233,11 +233,13 @@ def test_an_issue_is_not_started_before_what_its_relations_name(desk: Desk) -> N
         return [" ".join((done.out + done.err).split()) for done in calls]
 
     relate("depends_on: [1]")
-    said = "waits for issue 1 “Add a shout function” (queued): finish that first (`agentos run --issue 1`)"
-    assert all(said in refusal for refusal in refusals())
+    said = ("waits for issue 1 “Add a shout function” (queued): finish that first (`", "run --issue 1`)")
+    found = refusals()
+    assert all(part in refusal for refusal in found for part in said), found
     desk.agentos("--issue", "1", "--until", "triage")
     relate("conflicts_with: [1]")
-    assert all("whose run #1 is waiting" in refusal for refusal in refusals())
+    found = refusals()
+    assert all("whose run #1 is waiting" in refusal for refusal in found), found
     assert "tickets/002-whisper.thread.md" not in desk.git("status", "--porcelain", "--untracked-files=all")
 
 
