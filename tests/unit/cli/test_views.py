@@ -146,6 +146,15 @@ def test_a_stage_that_blocks_stands_as_stopped_with_its_reason() -> None:
     assert said.text == "BLOCK: turns in circles"
 
 
+@pytest.mark.parametrize(
+    ("sandbox", "words"), [("sandlock", "commands run under sandlock"), ("process", "commands run in no box")]
+)
+def test_a_run_begins_by_saying_what_its_commands_run_in(sandbox: str, words: str) -> None:
+    told = Narrator().tell(Story().tell(EventKind.RUN_ACCEPTED, sandbox=sandbox).events[0])
+    assert told is not None
+    assert told.text == f"accepted; {words}"
+
+
 def _hostile() -> list[Event]:
     story = Story().tell(EventKind.RUN_RESUMED)
     story.tell(EventKind.STAGE_STARTED, Stage.IMPL, "enter", tries=1)
