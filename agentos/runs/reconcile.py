@@ -7,7 +7,7 @@ from agentos.domain.pipeline import Stage
 from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest
 from agentos.workflows.kit.context import RunContext
-from agentos.workflows.kit.edits import reopened
+from agentos.workflows.kit.edits import MAX_EDITS, reopened
 from agentos.workflows.kit.records import load
 from agentos.workflows.kit.state import RunState
 
@@ -22,7 +22,8 @@ async def noticed(ctx: RunContext, state: RunState, asked: "Interrupt") -> Decis
     found = await ctx.ports.forge.find_pr(state["branch"]) if looks else None
     kind = meant_by(found, wait)
     if kind is None or found is None:
-        return await reopened(ctx, state, asked.id)
+        # At its bound the edit is what the run waits with: only a person lets it go on.
+        return await reopened(ctx, state, asked.id) if wait.code != MAX_EDITS else None
     source = f"merged:{found.merge_sha[:12]}"
     return Decision(kind, "agentos", source, "it was merged by hand", subject=wait.subject, wait_id=asked.id)
 

@@ -4,13 +4,15 @@ goes on."""
 import json
 import shlex
 import subprocess
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.crash.conftest import Called, World
 from tests.crash.model_server import Replies
-from tests.crash.toy import GREET, SHOUT_LOUD, _write, replies
+from tests.crash.toy import GREET, LLD, SHOUT_LOUD, SHOUT_WRONG, SPEC, _submit, _write, replies
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -71,6 +73,124 @@ def test_an_unknown_price_keeps_no_money_ceiling_and_taken_away_it_goes_on(world
     assert "cost of a model call is unknown" in says(stopped)["wait"]["title"]
     assert sum(world.asked.values()) == 1
     assert says(goes_on(world, stopped))["wait"]["gate"] == "before_pr"
+
+
+STAGES = "orchestrator.stages"
+
+
+def revised(*problems: str) -> list[list[dict[str, Any]]]:
+    """What a reviewer says who finds something else each time, and nothing at last."""
+    found = [{"severity": "major", "where": "logic", "problem": each} for each in problems]
+    told = [{"verdict": "revise", "summary": "Not yet.", "confidence": 50, "findings": [each]} for each in found]
+    return [[{"json": each}] for each in told] + [replies()["lld", "reviewer", 1]]
+
+
+def too_many_drafts(world: World, document: str, draft: dict[str, Any]) -> Called:
+    """A design or spec that the reviewer never likes."""
+    said = world.server.replies
+    for round_, judged in enumerate(revised("One is open.", "Two is open."), 1):
+        said[document, "drafter", round_] = [{"json": {**draft, _FREE[document]: f"Draft {round_}."}}]
+        said[document, "reviewer", round_] = judged
+    return world.agentos("run", "--issue", "1", "--set", f"{STAGES}.{document}.max_revisions=1", "--json")
+
+
+_FREE = {"lld": "performance", "spec": "overview"}
+
+
+def too_many_designs(world: World) -> Called:
+    return too_many_drafts(world, "lld", LLD)
+
+
+def too_many_specs(world: World) -> Called:
+    return too_many_drafts(world, "spec", SPEC)
+
+
+def too_many_red_rounds(world: World) -> Called:
+    """Tests that stay red, each time in another way."""
+    said = world.server.replies
+    said["impl", "implementer", 3] = said["impl", "implementer", 2]
+    said["impl", "implementer", 2] = [_write("greet.py", SHOUT_WRONG + "\n\nAGAIN = 1\n"), _submit("tried")]
+    return world.agentos("run", "--issue", "1", "--set", f"{STAGES}.implementation.max_test_retries=1", "--json")
+
+
+def too_many_cycles(world: World) -> Called:
+    """Feedback, and once more."""
+    said = world.server.replies
+    said["review", "implementer", 2] = [_write("greet.py", SHOUT_LOUD + "\n\nTWICE = 2\n"), _submit("twice")]
+    said["review", "reviewer", 2] = said["review", "reviewer", 1]
+    world.agentos("run", "--issue", "1", "--set", f"{STAGES}.review.max_feedback_cycles=1")
+    world.agentos("approve", "1")
+    world.agentos("feedback", "1", "Louder.")
+    return world.agentos("feedback", "1", "Twice.", "--json")
+
+
+def too_many_edits(world: World) -> Called:
+    """An issue that is edited again and again."""
+    said, ticket = world.server.replies, world.target / "tickets" / "001-shout.md"
+    said["triage", "drafter", 2] = said["triage", "drafter", 3] = said["triage", "drafter", 1]
+    called = world.agentos("run", "--issue", "1", "--set", f"{STAGES}.triage.max_edits=1", "--json")
+    for word, command in (("now", ("approve", "1")), ("soon", ("run", "--issue", "1"))):
+        ticket.write_text(ticket.read_text("utf-8").replace("can ", f"can {word} ", 1), "utf-8")
+        called = world.agentos(*command, "--json")
+    return called
+
+
+def too_many_verifications(world: World) -> Called:
+    """A merge that fails a check for a reason outside of it, until that is gone."""
+    reason = world.home.parent / "no-room"
+    seen = ("--set", "sandbox=process", "--set", f"commands.room.run=test ! -e '{reason}'")  # a box would hide it
+    world.agentos("run", "--issue", "1", *seen)
+    world.agentos("approve", "1")
+    reason.touch()
+    called = world.agentos("approve", "1", "--json")
+    reason.unlink()
+    return called
+
+
+@pytest.mark.parametrize(
+    ("reach", "code", "evidence", "after"),
+    [
+        pytest.param(too_many_designs, "revisions_spent", "Two is open.", "before_pr", id="lld"),
+        pytest.param(too_many_specs, "revisions_spent", "Two is open.", "before_pr", id="spec", marks=pytest.mark.full),
+        pytest.param(
+            too_many_red_rounds, "max_test_retries", "AC-1", "before_pr", id="test-retries", marks=pytest.mark.full
+        ),
+        pytest.param(too_many_cycles, "max_feedback_cycles", "", "before_merge", id="cycles"),
+        pytest.param(too_many_edits, "max_edits", "", "before_merge", id="edits"),
+        pytest.param(too_many_verifications, "verify_failed", "room ended with exit code 1", "", id="verify"),
+    ],
+)
+def test_a_bound_stops_the_run_with_its_evidence_and_the_printed_retry_goes_on(
+    world: World, reach: Callable[[World], Called], code: str, evidence: str, after: str
+) -> None:
+    stopped = reach(world)
+    assert stopped.code == 3, stopped.err
+    events = next(world.home.glob("runs/*/1/1/events.jsonl")).read_text("utf-8").splitlines()
+    kept = [event["data"] for event in map(json.loads, events) if event["kind"] == "run_blocked"][-1]
+    assert kept["code"] == code
+    assert evidence in "\n".join(kept["evidence"])
+    before, paths = Counter(world.asked), says(stopped)["paths"]
+
+    commands = says(stopped)["wait"]["commands"]
+    [retry] = [place for place, command in enumerate(commands) if " retry " in command]
+    on = goes_on(world, stopped, retry)
+    assert on.code == (4 if after else 0), on.err
+    assert (says(on)["wait"] or {}).get("gate", "") == after
+    assert paths.keys() <= says(on)["paths"].keys(), "the work is kept"
+    assert set(world.asked.values()) == {1}, "nothing is paid twice"
+    assert world.asked != before or not after
+
+
+def test_time_at_work_stops_the_run_and_the_printed_ceiling_goes_on(world: World) -> None:
+    called = world.agentos("run", "--issue", "1", "--set", "budget.wall_s=0.001", "--json")
+    assert (called.code, says(called)["stage"]) == (3, "triage"), called.err
+    for _ in range(12):  # each time twice what it took: enough for any machine
+        assert says(called)["wait"]["title"].startswith("the time at work reached")
+        called = goes_on(world, called)
+        if called.code != 3:
+            break
+    assert says(called)["wait"]["gate"] == "before_pr"
+    assert set(world.asked.values()) == {1}
 
 
 def test_a_base_that_moved_on_sends_the_change_back_to_work_and_before_the_person_again(world: World) -> None:

@@ -19,6 +19,7 @@ from agentos.workflows.kit.state import BEST, RunState, one_more, used
 from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import blocked
 
+MAX_EDITS = "max_edits"
 EDITS = "edits"
 """The loop of edits in the rounds table; a person's decision starts it anew, an edit does not."""
 SOURCE = "issue-edit:"
@@ -65,10 +66,10 @@ async def notice_edit(state: RunState, step: Step) -> RunState:
     issue = await _edited(step.ctx, state)
     if issue is None:
         return {}
-    limit, count = step.ctx.settings.limit(Stage.TRIAGE, "max_edits"), used(state, EDITS) + 1
+    limit, count = step.ctx.settings.limit(Stage.TRIAGE, MAX_EDITS), used(state, EDITS) + 1
     if count > limit:
         title = f"the issue was edited {count} times while the run worked on it (max_edits {limit})"
-        return blocked(step.stage, "max_edits", title, needs=("retry, once the issue says what is wanted",))
+        return blocked(step.stage, MAX_EDITS, title, needs=("retry, once the issue says what is wanted",))
     brief = await _brief(state, step)
     diff = difference(brief.source, as_read(issue)) if brief is not None else ""
     ref = await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch", name=f"issue-edit-{count}")
