@@ -116,7 +116,7 @@ class RunDocument(_Part):
     )
 
 
-_ASKED = frozenset({"orchestrator", "until", "merge_authority", "budget", "profile"})
+_ASKED = frozenset({"orchestrator", "until", "merge_authority", "merge", "budget", "profile"})
 
 
 def asked_of(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from agentos.runs.document import (
     StageRecord,
     Timing,
     artifact_records,
+    asked_of,
     check_records,
     cost_record,
     identity,
@@ -152,3 +153,8 @@ def test_every_state_of_a_run_has_its_exit_code(job: str, code: int) -> None:
     assert result.exit_code == code
     assert isinstance(result.exit_code, ExitCode)
     assert result.outcome is Outcome.MERGED
+
+
+def test_the_record_keeps_how_a_run_was_to_go_and_no_place() -> None:
+    kept = {"merge.confidence": "95", "merge_authority": "none", "budget.usd": "5", "until": "pr"}
+    assert asked_of({**kept, "models.script": "/there", "from_brief": "text", "mergers": "1"}) == kept
