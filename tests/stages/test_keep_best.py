@@ -27,7 +27,8 @@ pytestmark = pytest.mark.slow
 
 RUNNER = """\
 import pathlib, sys
-cases = {file.stem: file.read_text().strip() for file in sorted(pathlib.Path("says").glob("*.txt"))}
+said = {file.stem: file.read_text().strip() for file in pathlib.Path("says").glob("*.txt")}
+cases = {file.stem: said.get(file.stem, "nothing") for file in sorted(pathlib.Path("tests").glob("*.txt"))}
 told = "".join(
     f'<testcase classname="says" name="{name}">{"" if said == "pass" else "<failure/>"}</testcase>'
     for name, said in cases.items()
@@ -35,7 +36,7 @@ told = "".join(
 pathlib.Path(sys.argv[1]).write_text(f"<testsuite>{told}</testsuite>")
 sys.exit(any(said != "pass" for said in cases.values()))
 """
-FILES = {"run.py": RUNNER, "says/keep.txt": "pass\n"}
+FILES = {"run.py": RUNNER, "tests/keep.txt": "", "says/keep.txt": "pass\n"}
 ASKED = replace(BRIEF, criteria=(Criterion("AC-1", "one"), Criterion("AC-2", "two")))
 EVIDENCE = (Evidence("AC-1", ("says::one",)), Evidence("AC-2", ("says::two",)))
 APPROVE: dict[str, Any] = {"verdict": "approve", "summary": "Fine.", "confidence": 95}
@@ -61,8 +62,9 @@ def _says(folder: Any) -> dict[str, str]:
 
 
 def writes(**says: str) -> ScriptedSession:
-    """A session that leaves these tests saying so."""
-    return ScriptedSession({f"says/{name}.txt": f"{said}\n" for name, said in says.items()}, evidence=EVIDENCE)
+    """A session that leaves tests of these names, and work that makes them say so."""
+    work = {f"says/{name}.txt": f"{said}\n" for name, said in says.items()}
+    return ScriptedSession({**work, **{f"tests/{name}.txt": "" for name in says}}, evidence=EVIDENCE)
 
 
 async def stand_with(
