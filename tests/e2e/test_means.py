@@ -25,7 +25,7 @@ NO_SCRIPT = "/nowhere/replies.json"
         ),
         (
             {"AGENTOS_ORCHESTRATOR__STAGES__LLD__DRAFTER": "opnai:gpt-6", "ANTHROPIC_API_KEY": "x"},
-            "names an unknown provider 'opnai'; one of: anthropic, google_genai, openai",
+            "names an unknown provider 'opnai'; one of: anthropic, google_genai, ollama, openai",
         ),
     ],
     ids=["no key at all", "no box", "no key for one model", "no such provider"],
