@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -73,6 +74,17 @@ async def test_a_command_sees_a_small_environment_and_no_secret(run: Run, monkey
     assert {"PATH", "HOME", "TMPDIR", "MINE"} <= names
     assert "PYTEST_ADDOPTS" not in names
     assert str(Path.home()) not in {line.partition("=")[2] for line in done.output.splitlines()}
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system has no shared memory folder")
+async def test_a_command_works_in_a_folder_that_lies_in_shared_memory(sandbox: Sandbox) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        tree, beside = Path(name, "tree"), Path(name, "beside")
+        tree.mkdir()
+        beside.write_text("read\n", "utf-8")
+        done = await sandbox.run(Command("cat ../beside; echo written >file", tree, (tree,), 30.0, readable=(beside,)))
+        assert (done.exit_code, done.output) == (0, "read\n")
+        assert (tree / "file").read_text("utf-8") == "written\n"
 
 
 async def test_a_command_that_asks_is_told_nothing(run: Run) -> None:

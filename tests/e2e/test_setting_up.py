@@ -32,7 +32,7 @@ def fresh(plain_desk: Desk, tmp_path: Path) -> Desk:
 def test_without_a_workflow_one_sentence_says_what_is_missing(fresh: Desk) -> None:
     done = fresh.agentos("--issue", "1")
     assert (done.code, done.out) == (2, "")
-    assert "agentos init" in done.err
+    assert "orchestrate.py init` writes one" in done.err
     assert len(done.err.strip().splitlines()) == 1
 
 

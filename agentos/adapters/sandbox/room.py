@@ -72,16 +72,16 @@ def bury(child: int) -> int:
 
 
 def furnish(writable: tuple[str, ...], visible: tuple[str, ...], temporary: str) -> None:
-    """Effect: in this room, only `writable` may be written, `temporary` lies at /tmp, and of what lies there outside only
-    the `visible` and the writable is left."""
-    hidden = [path for path in visible if path.startswith("/tmp/")]
+    """Effect: in this room, only `writable` may be written, `temporary` lies at /tmp, /dev/shm is its own, and of what lies
+    in either outside only the `visible` and the writable is left."""
+    hidden = [path for path in visible if path.startswith(("/tmp/", "/dev/shm/"))]
     held = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (*hidden, *writable)}
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     _mount(temporary, "/tmp", None, _MS_BIND)
-    for path in sorted(held):
-        _bind(held[path], path)
     if os.path.isdir("/dev/shm"):
         _mount("tmpfs", "/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, SHARED_MEMORY)
+    for path in sorted(held):
+        _bind(held[path], path)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _set_attributes("/", _AT_RECURSIVE, on=_READ_ONLY | _NO_SUID)
     for path in (*writable, "/tmp", "/dev/shm"):
