@@ -127,8 +127,9 @@ def _effect(key: str, result: Mapping[str, Any]) -> Said | None:
 
 
 def _deployment(deployment: Mapping[str, Any]) -> str:
-    where = deployment.get("url") or deployment.get("artifact") or "nowhere"
-    return f"to be tried at {where}" if deployment.get("url") else f"to be looked at in {where}"
+    if deployment.get("url"):
+        return f"to be tried at {deployment['url']}"
+    return f"nothing to deploy: the report of {str(deployment.get('sha', ''))[:SHORT]} takes its place"
 
 
 def _decision(data: Mapping[str, Any]) -> Said:

@@ -51,12 +51,13 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CriterionResult:
-    """What was measured for one criterion."""
+    """What was measured for the criterion with the id `criterion`, which says `text`."""
 
     criterion: str
     passed: bool
     proofs: tuple[str, ...]
     reason: str
+    text: str = ""
 
 
 def new_failures(base: CheckResult | None, head: CheckResult) -> tuple[str, ...]:
@@ -101,30 +102,33 @@ def judge_criteria(
     proofs: dict[str, tuple[str, ...]] = {}
     for item in evidence:
         proofs[item.criterion] = proofs.get(item.criterion, ()) + item.proofs
-    return tuple(_judge(criterion.id, proofs.get(criterion.id, ()), before, after, checks) for criterion in criteria)
+    results = []
+    for criterion in criteria:
+        named = proofs.get(criterion.id, ())
+        passed, reason = _judge(named, before, after, checks)
+        results.append(CriterionResult(criterion.id, passed, named, reason, criterion.text))
+    return tuple(results)
 
 
 def _judge(
-    criterion: str,
     proofs: tuple[str, ...],
     before: Mapping[str, TestOutcome],
     after: Mapping[str, TestOutcome],
     checks: Mapping[str, CheckResult],
-) -> CriterionResult:
+) -> tuple[bool, str]:
+    """Whether `proofs` prove a criterion, and why."""
     if not proofs:
-        return CriterionResult(criterion, False, (), "no test or check is named for it")
+        return False, "no test or check is named for it"
     for proof in proofs:
         if flaw := _flaw(proof, after, checks):
-            return CriterionResult(criterion, False, proofs, flaw)
+            return False, flaw
     if any(before.get(proof) is TestOutcome.FAILED for proof in proofs):
-        return CriterionResult(criterion, True, proofs, "failed before, passes after")
+        return True, "failed before, passes after"
     if any(proof in checks for proof in proofs):
-        return CriterionResult(criterion, True, proofs, "its check passes at the head")
+        return True, "its check passes at the head"
     if any(before.get(proof) is TestOutcome.PASSED for proof in proofs):
-        return CriterionResult(
-            criterion, False, proofs, "its tests passed before the change too, so they prove nothing"
-        )
-    return CriterionResult(criterion, False, proofs, "its tests were not seen to fail before the change")
+        return False, "its tests passed before the change too, so they prove nothing"
+    return False, "its tests were not seen to fail before the change"
 
 
 def _flaw(proof: str, after: Mapping[str, TestOutcome], checks: Mapping[str, CheckResult]) -> str:

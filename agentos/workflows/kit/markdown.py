@@ -6,6 +6,7 @@ the document's own headings gets a backslash, a fence is longer than any inside 
 
 import re
 from collections.abc import Iterable
+from textwrap import shorten
 
 from agentos.domain.check import CheckResult, CriterionResult
 from agentos.domain.document import FileChange, Finding, FunctionSpec, IssueBrief, Lld, Spec
@@ -29,6 +30,8 @@ SPEC_TITLES = ("Overview", "Files, in order", "Current code", "Functions", "Inst
 FUNCTION = "### `"
 TOLD = ("Inputs:", "Outputs:", "Errors:")
 """How the lines begin that part the functions of a spec, and what is told of one."""
+CRITERION_CHARS = 100
+"""Of a criterion, beside what was measured for it; the brief has it whole."""
 _NOTHING = frozenset({"", "none", "none."})
 _TITLES = frozenset(title.casefold() for title in LLD_TITLES + SPEC_TITLES)
 _HEADING = re.compile(r"##\s+(.+?)\s*")
@@ -223,7 +226,14 @@ def findings_markdown(findings: Iterable[Finding]) -> str:
 def criteria_markdown(results: Iterable[CriterionResult]) -> str:
     """Each criterion with what was measured for it."""
     rows = (
-        (item.criterion, "pass" if item.passed else "FAIL", "\n".join(f"`{p}`" for p in item.proofs), item.reason)
+        (
+            f"{item.criterion}: {shorten(item.text, CRITERION_CHARS, placeholder=' …')}"
+            if item.text
+            else item.criterion,
+            "pass" if item.passed else "FAIL",
+            "\n".join(f"`{p}`" for p in item.proofs),
+            item.reason,
+        )
         for item in results
     )
     return table(("Criterion", "Result", "Proof", "Measured"), rows)

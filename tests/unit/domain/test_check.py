@@ -161,7 +161,7 @@ def judge(
     ],
 )
 def test_a_criterion_passes_only_by_what_was_measured(judged: CriterionResult, passed: bool, reason: str) -> None:
-    assert (judged.passed, judged.reason) == (passed, reason)
+    assert (judged.passed, judged.reason, judged.text) == (passed, reason, AC.text)
 
 
 def test_proofs_of_one_criterion_are_put_together_and_all_must_hold() -> None:

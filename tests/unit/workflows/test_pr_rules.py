@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
 from agentos.domain.change import Undone
+from agentos.domain.check import CriterionResult
 from agentos.domain.document import Deployment, Finding, Review, ReviewVerdict, Risk, Severity
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue, IssueRef
@@ -15,6 +16,7 @@ from agentos.domain.package import Fate, Place, ReviewPackage, fates
 from agentos.domain.run import RunRef
 from agentos.ports.forge import PullRequest
 from agentos.workflows.kit.blocks import defused, hidden_block
+from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.package import cost, package_markdown
 from agentos.workflows.pr import rules
 from tests.stages.delivery import NOTE, report_of
@@ -141,6 +143,14 @@ def test_the_package_tells_of_rounds_that_are_no_part_of_the_change() -> None:
 
 def test_the_report_in_place_of_a_deployment_names_its_commit() -> None:
     assert rules.target_report(report_of(BASE, HEAD, NOTE)).startswith(f"# Checks at {HEAD}")
+
+
+def test_a_criterion_stands_in_its_table_with_what_it_says_in_one_short_line() -> None:
+    long = CriterionResult("AC-2", False, (), "no test or check is named for it", "It is |\n" + "long " * 100)
+    [_, _, row] = criteria_markdown([long]).splitlines()
+    assert row.startswith("| AC-2: It is \\| long long ")
+    assert row.count(" long") < 20
+    assert row.endswith("… | FAIL |  | no test or check is named for it |")
 
 
 def test_an_unknown_price_is_never_shown_as_nothing() -> None:
