@@ -3,9 +3,8 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from agentos.domain.naming import clean_text
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState, Position, derive_status
 from agentos.runs.decide import told
+from agentos.runs.ownership import is_orphan
 from agentos.runs.query import WAITING, Listed, find_run, history_of, list_runs
 from agentos.runs.result import ExitCode
 
@@ -52,29 +52,32 @@ async def _status(request: Request) -> int:
     if request.json:
         print(text_of(StatusDocument(runs=[_entry_document(each) for each in listed])))
         return 0
-    _print(request, spot, (listed, now))
+    _print(request, spot, [(each, is_orphan(each.run, spot.home, now)) for each in listed])
     return 0
 
 
-def _print(request: Request, spot: Spot, found: tuple[tuple[Listed, ...], datetime]) -> None:
-    """Effect: the list is on standard output; plainly, for a display library would double the time this takes."""
-    listed, now = found
+def _print(request: Request, spot: Spot, listed: Sequence[tuple[Listed, bool]]) -> None:
+    """Effect: the list is on standard output; plainly, for a display library would double the time this takes.
+
+    `listed`: each run, and whether nobody works on it though it is at work."""
     if not listed:
         print("Nothing is waiting and nothing runs.")
         print(f"Start with: {command(request, 'run', '--issue', 'N')}")
     for heading, jobs in _GROUPS:
-        group = [each for each in listed if (heading == _ANSWERED if each.given else each.run.job in jobs)]
+        group = [
+            (each, left) for each, left in listed if (heading == _ANSWERED if each.given else each.run.job in jobs)
+        ]
         if group:
             print(heading)
-        for each in group:
-            print(*_entry(request, spot, each, now), sep="\n")
+        for each, left in group:
+            print(*_entry(request, spot, each, left=left), sep="\n")
 
 
-def _entry(request: Request, spot: Spot, listed: Listed, now: datetime) -> Iterator[str]:
+def _entry(request: Request, spot: Spot, listed: Listed, *, left: bool) -> Iterator[str]:
     run, here = listed.run, spot.repo == listed.run.ref.issue.repo
     number, repo = str(run.ref.issue.number), "" if here or request.repo_given else run.target
     where = "" if here else f" in {near(Path(run.target))}"
-    yield f"  issue {number}{where}, run #{run.ref.number}: {_stands(listed, now)}"
+    yield f"  issue {number}{where}, run #{run.ref.number}: {_stands(listed, left=left)}"
     if listed.held is not None and run.job is JobState.PAUSED:
         yield f"      {command(request, 'resume', number, repo=repo)}"
     elif listed.given is not None:
@@ -82,11 +85,11 @@ def _entry(request: Request, spot: Spot, listed: Listed, now: datetime) -> Itera
     elif listed.wait is not None:
         for answer in answers_to(listed.wait, run.ref.issue.number, program=""):
             yield f"      {command(request, answer.strip(), repo=repo)}"
-    elif run.job not in TERMINAL and (run.job is not JobState.RUNNING or _is_orphan(run, now)):
+    elif run.job not in TERMINAL and (run.job is not JobState.RUNNING or left):
         yield f"      {command(request, 'run', '--issue', number, repo=repo)}"
 
 
-def _stands(listed: Listed, now: datetime) -> str:
+def _stands(listed: Listed, *, left: bool) -> str:
     run = listed.run
     place = f"{run.stage}, {run.step}" if run.stage is not None and run.step else str(run.stage or "not begun")
     match run.job:
@@ -95,7 +98,7 @@ def _stands(listed: Listed, now: datetime) -> str:
         case JobState.WAITING | JobState.BLOCKED:
             return one_line(listed.wait.title if listed.wait is not None else run.error, 200)
         case JobState.RUNNING:
-            return f"{place}; its process is gone, it goes on where it stood" if _is_orphan(run, now) else place
+            return f"{place}; its process is gone, it goes on where it stood" if left else place
         case JobState.QUEUED:
             return "accepted, not begun"
         case JobState.RETRY_WAIT:
@@ -104,11 +107,6 @@ def _stands(listed: Listed, now: datetime) -> str:
             return one_line(f"on hold {told(listed.held)}", 200) if listed.held else f"interrupted in {place}"
         case _:
             return f"{run.outcome or run.job}, {moment(run.completed_at)}"
-
-
-def _is_orphan(run: Run, now: datetime) -> bool:
-    """Whether the process that worked on it stopped saying so."""
-    return run.lease_until is None or datetime.fromisoformat(run.lease_until) < now
 
 
 def _entry_document(listed: Listed) -> StatusEntry:

@@ -38,6 +38,7 @@ class Run:
     wait_kind: WaitKind | None
     outcome: Outcome | None
     epoch: int
+    owner: str | None
     lease_until: str | None
     due_at: str | None
     error: str

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
 
 from agentos.domain.error import FenceLost, OutsideError, UsageError
 from agentos.domain.run import Run
 from agentos.runs.desk import Desk
 from agentos.store.fence import Fence
-from agentos.store.presence import owner_name, present
+from agentos.store.presence import has_died, owner_name, present
 
 LEASE_S = 60.0
 BEAT_S = 15.0
@@ -20,6 +22,14 @@ class AlreadyRunning(UsageError):
     def __init__(self, run: Run) -> None:
         super().__init__(f"run {run.ref} is being worked on by another process; `agentos status` shows it")
         self.run = run
+
+
+def is_orphan(run: Run, home: Path, now: datetime) -> bool:
+    """Whether nobody works on a run that is at work by its row: its process died here, or stopped saying elsewhere that
+    it lives."""
+    if run.lease_until is None or datetime.fromisoformat(run.lease_until) < now:
+        return True
+    return run.owner is not None and has_died(home, run.owner)
 
 
 @contextlib.asynccontextmanager

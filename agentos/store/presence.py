@@ -25,8 +25,21 @@ def present(home: Path, run_id: int) -> Iterator[str | None]:
         except BlockingIOError:
             yield None
             return
-        place = hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        yield f"{socket.gethostname()}/{place}/"
+        yield _place(home)
+
+
+def has_died(home: Path, owner: str) -> bool:
+    """Whether `owner` was a process of this machine and data folder that is there no more. A new process with the same
+    number hides that, until the lease runs out."""
+    import psutil  # asked only about runs that are at work
+
+    place, _, pid = owner.rpartition("/")
+    return f"{place}/" == _place(home) and not psutil.pid_exists(int(pid))
+
+
+def _place(home: Path) -> str:
+    folder = hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{socket.gethostname()}/{folder}/"
 
 
 def _opened(folder: Path, name: str) -> TextIOWrapper:

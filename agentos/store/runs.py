@@ -249,6 +249,7 @@ def _run(row: DictRow) -> Run:
         wait_kind=as_word(WaitKind, row["wait_kind"]),
         outcome=as_word(Outcome, row["outcome"]),
         epoch=row["epoch"],
+        owner=row["owner"],
         lease_until=as_time(row["lease_until"]),
         due_at=as_time(row["due_at"]),
         error=row["error"],

@@ -136,3 +136,18 @@ def test_status_lists_what_waits_with_the_commands_that_answer(desk: Desk) -> No
     assert done.code == 0
     assert "Waiting for you" in done.out
     assert "approve 1" in done.out
+
+
+def test_status_tells_a_run_whose_process_was_killed_from_one_at_work(desk: Desk, held: HeldServer) -> None:
+    process = desk.begin("--issue", "1")
+    assert held.asked.wait(100)
+    at_work = desk.agentos("status").out
+    process.kill()
+    process.communicate(timeout=20)
+    left = desk.agentos("status").out
+    assert "issue 1" in at_work
+    assert "its process is gone" not in at_work
+    assert "its process is gone, it goes on where it stood" in left
+    assert "orchestrate.py --issue 1" in left
+    held.go.set()
+    assert desk.agentos("--issue", "1").code == 4

@@ -50,6 +50,7 @@ def _account(text: str) -> Account:
         wait_kind=wait,
         outcome=None,
         epoch=1,
+        owner=None,
         lease_until=None,
         due_at=None,
         error=text,

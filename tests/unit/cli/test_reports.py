@@ -32,6 +32,7 @@ RUN = Run(
     wait_kind=WaitKind.GATE,
     outcome=None,
     epoch=1,
+    owner=None,
     lease_until=None,
     due_at=None,
     error="",

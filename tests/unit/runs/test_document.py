@@ -44,6 +44,7 @@ def _run(job: JobState, stage: Stage | None = Stage.IMPL, outcome: Outcome | Non
         wait_kind=WaitKind.GATE if job is JobState.WAITING else None,
         outcome=outcome,
         epoch=1,
+        owner=None,
         lease_until=None,
         due_at=None,
         error="",

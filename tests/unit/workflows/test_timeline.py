@@ -27,6 +27,7 @@ RUN = Run(
     wait_kind=None,
     outcome=None,
     epoch=1,
+    owner=None,
     lease_until=None,
     due_at=None,
     error="",
