@@ -2,6 +2,8 @@
 
 import signal
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -68,3 +70,18 @@ def test_without_a_free_connection_one_sentence_says_so_and_nothing_began(desk: 
         assert refused.err.startswith("agentos: the database ")
         assert len(refused.err.strip().splitlines()) == 1
     assert desk.agentos("--issue", "1").code == 4
+
+
+def test_a_clock_that_jumps_days_forward_and_back_changes_nothing(desk: Desk) -> None:
+    desk.environment["PYTHONPATH"] = str(Path(__file__).with_name("jumping"))
+    began = datetime.now(UTC)
+    assert desk.agentos("--issue", "1").code == 4
+    assert desk.agentos("approve", "1").code == 4
+    merged = desk.agentos("approve", "1")
+    assert merged.code == 0, merged.err
+    ended, record = datetime.now(UTC), desk.record()
+    times = [record["timing"][name] for name in ("created_at", "started_at", "completed_at")]
+    times += [stage[name] for stage in record["stages"] for name in ("started_at", "ended_at")]
+    assert all(began <= datetime.fromisoformat(each) <= ended for each in times), "the database's clock counts"
+    spoken = "".join(path.read_text("utf-8") for path in desk.target.glob("tickets/*"))
+    assert f"{ended + timedelta(days=2):%Y-%m-%d}" in spoken, "the clock of the process did jump"
