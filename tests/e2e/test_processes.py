@@ -151,3 +151,14 @@ def test_status_tells_a_run_whose_process_was_killed_from_one_at_work(desk: Desk
     assert "orchestrate.py --issue 1" in left
     held.go.set()
     assert desk.agentos("--issue", "1").code == 4
+
+
+def test_the_same_answer_from_two_terminals_at_once_counts_once(desk: Desk) -> None:
+    assert desk.agentos("--issue", "1").code == 4
+    both = [desk.begin("approve", "1", "--no-wait") for _ in range(2)]
+    errors = [each.communicate(timeout=100)[1] for each in both]
+    assert [each.returncode for each in both] == [0, 0], errors
+    reviewed = desk.agentos("--issue", "1")
+    assert reviewed.code == 4, "neither answer is taken for the next question"
+    assert "Waiting for your review" in reviewed.out
+    assert [each["kind"] for each in desk.record()["decisions"]].count("approve") == 1
