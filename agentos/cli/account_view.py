@@ -30,7 +30,7 @@ def account_lines(account: Account, *, full: bool) -> Iterator[str]:
         if told:
             yield ""
             yield heading
-            yield from (f"  {each}" if each else "" for each in told)
+            yield from (f"  {each}".rstrip() for each in told)
 
 
 def _timeline(account: Account) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _verdicts(account: Account) -> Iterator[str]:
     for each in account.verdicts:
         name = f"{each.stage}, round {each.round}" if each.round else str(each.stage)
         found = f", {count(len(each.review.findings), 'finding')}" if each.review.findings else ""
-        yield f"{name:<16} " + one_line(f"{each.review.verdict}{found}  {each.review.model}")
+        yield f"{name:<16} {each.review.verdict + found:<20} {one_line(each.review.model)}"
 
 
 def _findings(account: Account) -> Iterator[str]:

@@ -18,6 +18,8 @@ from agentos.runs.result import result_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+HANGING = 4
+
 
 def show(request: Request) -> int:
     """The exit code of showing one run: 0."""
@@ -56,15 +58,34 @@ def _print(screen: "Console", report: Report, account: Account) -> None:
     progress.see_all(account.events)
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     screen.print(f"Issue {run.ref.issue.number} in {Path(run.target).name}, run #{run.ref.number}: {derive_status(at)}")
-    screen.print(StageTable(progress))
+    if screen.is_terminal:
+        screen.print(StageTable(progress))
+    else:
+        with screen.capture() as table:
+            screen.print(StageTable(progress))
+        print(*(line.rstrip() for line in table.get().splitlines()), sep="\n")
     if run.job not in TERMINAL:
         screen.print(f"{count(spend.calls, 'model call')}, {money(spend.usd)}", soft_wrap=True)
     for line in account_lines(account, full=report.request.everything):
-        screen.print(line, soft_wrap=not screen.is_terminal)
+        _print_line(screen, line)
     if report.wait is not None or run.job is not JobState.RUNNING:
         if report.wait is None:
             screen.print()
         print_report(screen, report)
+
+
+def _print_line(screen: "Console", line: str) -> None:
+    """Effect: `line` is on `screen`; where a terminal has no room for it, the rest stands further in below it."""
+    if not screen.is_terminal:
+        screen.print(line, soft_wrap=True)
+        return
+    from rich.text import Text
+
+    body = line.lstrip()
+    margin = len(line) - len(body)
+    folded = Text(body).wrap(screen, max(20, screen.width - margin - HANGING))
+    for number, part in enumerate(folded or [Text()]):
+        screen.print(" " * (margin + (HANGING if number else 0)) + part.plain.rstrip(), soft_wrap=True)
 
 
 def write_page(path: Path, text: str) -> None:
