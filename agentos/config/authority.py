@@ -21,7 +21,7 @@ OPERATOR_ONLY = (
     "models.fallback",
 )
 """Keys that WORKFLOW.md may not hold at all."""
-JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types")
+JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types", "scope.protected")
 """Parts where WORKFLOW.md may only be stricter."""
 _BELONGS = "it belongs to the operator: set it in the user configuration, the environment or on the command line"
 
@@ -40,6 +40,11 @@ def violations(front: Mapping[str, Any], operator: Settings, together: Settings)
     wider = [kind for kind in together.scope.types if kind not in operator.scope.types]
     if wider:
         found.append(f"WORKFLOW.md may not let a standing rule start {', '.join(wider)} (scope.types); {_BELONGS}.")
+    freed = [glob for glob in operator.scope.protected if glob not in together.scope.protected]
+    if freed:
+        found.append(
+            f"WORKFLOW.md may only add to {', '.join(operator.scope.protected)} (scope.protected); {_BELONGS}."
+        )
     return found + _merging(operator, together)
 
 

@@ -177,7 +177,7 @@ def _part_of(values: Mapping[str, Any], dotted: Iterable[str]) -> dict[str, Any]
         first, _, rest = key.partition(".")
         inner = values.get(first)
         if isinstance(inner, Mapping) and rest:
-            part |= {first: _part_of(inner, (rest,))}
+            part[first] = {**part.get(first, {}), **_part_of(inner, (rest,))}
         elif inner is not None and not rest:
             part |= {first: inner}
     return part

@@ -215,10 +215,12 @@ class BudgetSettings(_Part):
 
 class ScopeSettings(_Part):
     """What a change may touch (`paths`, globs; empty: what the issue allows) and which kinds of work a standing rule may
-    start (`types`); the others wait for a person's word."""
+    start (`types`); the others wait for a person's word. `protected`: globs of files that may change by a person's word
+    alone, besides those that always are."""
 
     paths: tuple[Glob, ...] = ()
     types: tuple[WorkType, ...] = (WorkType.DOCUMENTATION, WorkType.WORKFLOW, WorkType.AUTOMATION)
+    protected: tuple[Glob, ...] = ()
 
 
 class IntakeSettings(_Part):

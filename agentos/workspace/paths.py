@@ -11,7 +11,7 @@ _PROBLEM_LENGTH = 200
 
 def is_git_folder(name: str) -> bool:
     """Whether some file system takes `name`, or a part of it between backslashes, for `.git`."""
-    return any(_folded(part) in (".git", "git~1") for part in name.split("\\"))
+    return any(folded(part) in (".git", "git~1") for part in name.split("\\"))
 
 
 def refusal_of_name(name: str) -> str | None:
@@ -28,7 +28,7 @@ def refusal_of_link(path: str, target: str) -> str | None:
 
     `..` counts only at the beginning: after a name that is a symlink itself, it would lead somewhere else.
     """
-    if _folded(path.rpartition("/")[2]) in _GIT_FILES:
+    if folded(path.rpartition("/")[2]) in _GIT_FILES:
         return "git reads this file, so it must not be a symlink"
     if target.startswith("/") or not target:
         return "the symlink leaves the tree (an absolute target)"
@@ -43,7 +43,7 @@ def refusal_of_link(path: str, target: str) -> str | None:
 
 def is_module_list(path: str) -> bool:
     """Whether `path` is the list of submodules, in any spelling a file system takes for it."""
-    return _folded(path) == ".gitmodules" or re.fullmatch(r"(?:gitmod|gi7eba)~\d+", _folded(path)) is not None
+    return folded(path) == ".gitmodules" or re.fullmatch(r"(?:gitmod|gi7eba)~\d+", folded(path)) is not None
 
 
 def shown(path: str) -> str:
@@ -53,6 +53,6 @@ def shown(path: str) -> str:
     return text if len(text) <= _PROBLEM_LENGTH else f"{text[:_PROBLEM_LENGTH]}…"
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """`name` as the most forgiving file systems compare it (NTFS streams and trailing dots, HFS+ ignorables, case)."""
     return _IGNORABLE.sub("", name).partition(":")[0].rstrip(" .").casefold()

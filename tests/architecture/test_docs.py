@@ -132,7 +132,7 @@ def test_who_may_set_what_is_said_per_key() -> None:
     operators |= {f"command_limits.{name}" for name in CommandLimitsSettings.model_fields}
     assert {key for key, name in who.items() if name == "operator" and "prices" not in key} == operators
     tightened = {"budget.usd", "budget.tokens", "budget.calls", "budget.wall_s", "trust.people", "merge_authority"}
-    tightened |= {"merge.confidence", "merge.by_priority", "scope.types"}
+    tightened |= {"merge.confidence", "merge.by_priority", "scope.types", "scope.protected"}
     assert {key for key, name in who.items() if name == "tighten"} == {*tightened, "commands.<name>.network"}
 
 

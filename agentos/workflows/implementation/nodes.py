@@ -23,6 +23,7 @@ from agentos.workflows.kit.markdown import (
     lld_markdown,
     spec_markdown,
 )
+from agentos.workflows.kit.permission import protected_at
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.records import dump, load
 from agentos.workflows.kit.scope import scope_text, scopes_of
@@ -242,7 +243,8 @@ async def conclude(state: RunState, step: Step) -> RunState:
     diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
     await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch")
     artifacts = without(state["artifacts"], BEST)
-    return {**passed(), "good_sha": state["head_sha"], "feedback": [], "artifacts": artifacts}
+    protected = await protected_at(state, step, state["head_sha"])
+    return {**passed(), **protected, "good_sha": state["head_sha"], "feedback": [], "artifacts": artifacts}
 
 
 async def worktree_of(state: RunState, step: Step) -> Worktree:

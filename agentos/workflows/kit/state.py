@@ -78,6 +78,10 @@ class RunState(TypedDict, total=False):
     """What the run waits for (a `Wait` as JSON); empty while it works."""
     decision: dict[str, Any]
     """The decision that ended the last wait."""
+    protected: dict[str, Any]
+    """The protected files the change holds, and the digest of what they become; empty where there are none."""
+    permitted: list[str]
+    """Such digests that a person let through."""
     skipped: dict[str, str]
     """Stage -> why it was skipped."""
     edited: dict[str, Any]

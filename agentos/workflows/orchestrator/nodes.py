@@ -13,6 +13,8 @@ from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import INTAKE_COMMENT, keep_comment, say
 from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.pause import awaited, decided
+from agentos.workflows.kit.permission import told
+from agentos.workflows.kit.protection import undecided_files
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState, one_more, used
 from agentos.workflows.kit.step import Found, Step
@@ -21,6 +23,8 @@ from agentos.workflows.orchestrator.decomposing import resolution
 from agentos.workflows.orchestrator.rules import gate_behind, paused, route_of, settled, wait_comment
 
 WAITS = "waits"
+PERMITTING = (DecisionKind.APPROVE, DecisionKind.REJECT)
+"""Decisions that are about the protected files of the change as well."""
 
 
 async def prepare_wait(state: RunState, step: Step) -> RunState:
@@ -38,7 +42,7 @@ async def prepare_wait(state: RunState, step: Step) -> RunState:
     gate = ROWS[stage].gate
     assert gate is not None
     wait = await _gate_wait(state, step, stage, gate)
-    if gate_behind(stage, step.ctx.settings.gates_on()) is None:
+    if gate_behind(stage, step.ctx.settings.gates_on()) is None and not undecided_files(state):
         wait = paused(wait, step.ctx.settings.until, next_stage(stage, route=route_of(state)))
     return {**update, "wait": dump(wait)}
 
@@ -72,7 +76,8 @@ async def notify(state: RunState, step: Step) -> RunState:
 async def settle(state: RunState, step: Step) -> RunState:
     """The decision is in the ledger and in the state."""
     decision = decided(state)
-    await step.emit(EventKind.DECISION_TAKEN, **dump(decision))
+    about = undecided_files(state) if decision.kind in PERMITTING else ()
+    await step.emit(EventKind.DECISION_TAKEN, **dump(decision), **({"protected": list(about)} if about else {}))
     if decision.kind is DecisionKind.SKIP:
         await step.emit(EventKind.STAGE_SKIPPED, reason=f"{decision.actor}: {decision.text}")
     return settled(state, decision)
@@ -121,8 +126,10 @@ async def _gate_wait(state: RunState, step: Step, stage: Stage, gate: Gate) -> W
     if gate is Gate.BEFORE_PR:
         report = await step.document(ChangeReport, kept["change"])
         title = f"before_pr: open a pull request for “{brief.title}” at {report.head_sha[:12]}?"
-        summary = f"{report.stat()}\n\n{criteria_markdown(report.criteria)}"
-        return Wait(WaitKind.GATE, stage, title, summary, accepts, report.head_sha, gate)
+        files = undecided_files(state)
+        protected = f"\n\n{told(files)}" if files else ""
+        summary = f"{report.stat()}\n\n{criteria_markdown(report.criteria)}{protected}"
+        return Wait(WaitKind.GATE, stage, title, summary, accepts, report.head_sha, gate, evidence=files)
     if gate is Gate.BEFORE_MERGE:
         title = f"before_merge: go on to merge “{brief.title}” at {state['approved_sha'][:12]}?"
         return Wait(WaitKind.GATE, stage, title, state.get("pr_url", ""), accepts, state["approved_sha"], gate)

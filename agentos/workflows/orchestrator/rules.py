@@ -8,9 +8,11 @@ from agentos.domain.pipeline import ROWS, Gate, Outcome, Route, Stage, Verdict, 
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.edits import EDITS, is_edit
 from agentos.workflows.kit.pause import decided
+from agentos.workflows.kit.protection import is_undecided, permitted
 from agentos.workflows.kit.state import BEST, RunState, reset_rounds, with_item, without
 
 ANNOUNCE, STOP, WIND_UP, FINISHED, DECOMPOSE = "announce", "stop_here", "wind_up", "finished", "decompose"
+PUBLISHING = (Stage.PR, Stage.REVIEW)
 _LOOPS_OF: dict[Stage, tuple[str, ...]] = {Stage.REVIEW: ("review.", "impl.")}
 
 
@@ -67,6 +69,7 @@ def _after_pass(state: RunState, following: Stage, gates_on: frozenset[Gate], un
     if stage is until is Stage.PR:
         return STOP
     asked = gate_behind(stage, gates_on) is not None and stage not in state.get("skipped", {})
+    asked = asked or (stage is Stage.IMPL and is_undecided(state))
     return ANNOUNCE if asked or pauses_after(stage, following, until) else str(following)
 
 
@@ -96,8 +99,11 @@ def settled(state: RunState, decision: Decision) -> RunState:
 
 
 def _agreed(state: RunState, stage: Stage) -> RunState:
-    """What approving changes: nothing at a gate; where a merge fails its checks, its revert is wanted as an issue."""
-    return {"revert_of": state["merge_sha"]} if stage is Stage.FINALIZE and state.get("merge_sha") else {}
+    """What approving changes: protected files that were asked about may be published; where a merge fails its checks, its
+    revert is wanted as an issue."""
+    if stage is Stage.FINALIZE:
+        return {"revert_of": state["merge_sha"]} if state.get("merge_sha") else {}
+    return permitted(state)
 
 
 def _afresh(state: RunState, stage: Stage) -> RunState:
@@ -136,6 +142,8 @@ def after_decision(state: RunState) -> str:
     stage = Stage(state["current_stage"])
     if decided(state).kind is DecisionKind.APPROVE and stage is Stage.TRIAGE and route_of(state) is Route.SPLIT:
         return DECOMPOSE
+    if decided(state).kind is DecisionKind.APPROVE and stage in PUBLISHING and state["verdict"] == Verdict.BLOCK:
+        return str(stage)  # it asked before it published, and does that now
     if decided(state).kind in (DecisionKind.APPROVE, DecisionKind.SKIP):
         following = next_stage(stage, route=route_of(state))
         return str(stage if following is None else following)

@@ -27,7 +27,7 @@ _MADE_BY: dict[Stage, tuple[str, ...]] = {
     ),
     Stage.LLD: ("lld_path",),
     Stage.SPEC: ("spec_path",),
-    Stage.IMPL: ("head_sha", "good_sha"),
+    Stage.IMPL: ("head_sha", "good_sha", "permitted"),
     Stage.PR: ("pr_number", "pr_url", "deployment"),
     Stage.REVIEW: ("approved_sha", "cycle"),
     Stage.FINALIZE: ("merge_sha", "follow_ups"),

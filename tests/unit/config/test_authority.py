@@ -48,6 +48,8 @@ LOOSENINGS = [
     ("merge.by_priority.low", "merge: {by_priority: {low: 84}}", "merge: {by_priority: {low: 85}}"),
     ("scope.types", "scope: {types: [documentation, code]}", ""),
     ("scope.types", "scope: {types: [documentation, workflow]}", "scope: {types: [documentation]}"),
+    ("scope.protected", "scope: {protected: [docs/**]}", "scope: {protected: [src/**]}"),
+    ("scope.protected", "scope: {protected: []}", "scope: {protected: [src/**]}"),
     ("budget.usd", "budget: {usd: 6}", "budget: {usd: 5}"),
     ("budget.usd", "budget: {usd: null}", "budget: {usd: 5}"),
     ("budget.tokens", "budget: {tokens: 11}", "budget: {tokens: 10}"),
@@ -78,6 +80,8 @@ TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("scope: {types: [documentation], paths: [docs/**]}", "", {}),
     ("scope: {types: [code]}", "scope: {types: [documentation, code]}", {}),
     ("scope: {types: []}", "scope: {paths: [src/**]}", {}),
+    ("scope: {protected: [docs/**]}", "", {}),
+    ("scope: {protected: [docs/**, src/**]}", "scope: {protected: [src/**]}", {}),
 ]
 
 

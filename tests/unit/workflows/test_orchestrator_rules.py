@@ -195,12 +195,40 @@ def test_after_a_decision_the_run_goes_on_goes_back_or_winds_up(stage: str, kind
     found = rules.after_decision(after)  # type: ignore[arg-type]  # merged as LangGraph does it
     if kind in (DecisionKind.REJECT, DecisionKind.CANCEL):
         assert found == "wind_up"
+    elif kind is DecisionKind.APPROVE and stage in ("pr", "review"):
+        assert found == stage, "it was asked before it publishes, and does that now"
     elif kind in (DecisionKind.APPROVE, DecisionKind.SKIP):
         following = _following(stage, route)
         assert found == (stage if following == "finished" else following)
     else:
         assert found == stage
     assert found in TARGETS
+
+
+@pytest.mark.parametrize("stage", ["pr", "review"])
+def test_an_approval_where_nothing_blocked_goes_on_with_the_next_stage(stage: str) -> None:
+    state = _state(stage, "PASS", decision=dump(_decision(DecisionKind.APPROVE)))
+    assert rules.after_decision(state) == _following(stage, "full")
+
+
+PROTECTED = {"digest": "d1", "files": ["uv.lock changed"]}
+
+
+@pytest.mark.parametrize("skipped", [{}, {"impl": "why"}])
+def test_protected_files_are_asked_about_behind_impl_whatever_gates_are_on(skipped: dict[str, str]) -> None:
+    state = _state("impl", "PASS", protected=PROTECTED, skipped=skipped)
+    assert rules.after_stage(state, NO_GATES, None) == "announce"
+    assert rules.after_stage({**state, "permitted": ["d1"]}, NO_GATES, None) == "pr"
+    assert rules.after_stage({**state, "permitted": ["d0"]}, NO_GATES, None) == "announce"
+    assert rules.after_stage({**state, "protected": {}}, NO_GATES, None) == "pr"
+    assert rules.after_stage(_state("pr", "PASS", protected=PROTECTED), NO_GATES, None) == "review"
+
+
+@pytest.mark.parametrize(("stage", "kind"), [*product(ORDER, DecisionKind)])
+def test_an_approval_alone_lets_protected_files_through(stage: str, kind: DecisionKind) -> None:
+    state = _waiting(stage, protected=PROTECTED, permitted=["d0"])
+    said = rules.settled(state, _decision(kind)).get("permitted")
+    assert said == (["d0", "d1"] if kind is DecisionKind.APPROVE and stage != "finalize" else None)
 
 
 WAIT = Wait(WaitKind.BLOCKER, Stage.IMPL, "It does not pass", "- AC-1", ACCEPTED_BY[WaitKind.BLOCKER], needs=("a", "b"))
