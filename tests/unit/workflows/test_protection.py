@@ -142,7 +142,7 @@ def test_people_are_told_what_happens_to_each_file_in_letters_that_hide_nothing(
         *("uv.lock changed", "AGENTS.md added", "go.mod deleted", ".github changed in kind"),
         "a\\u202eb\\n.pem changed",
     )
-    assert undecided_files({**state, **permitted(state)}) == ()  # type: ignore[typeddict-item]
+    assert undecided_files({**state, **permitted(state)}) == ()
     assert as_state(()) == {"protected": {}}
     assert undecided_files({}) == ()
 
@@ -152,7 +152,7 @@ def test_a_flood_of_files_is_counted() -> None:
     told = undecided_files(as_state(many))
     assert len(told) == MOST_LISTED + 1
     assert told[-1] == "and 3 more"
-    assert is_undecided({**as_state(many), "permitted": [contents_digest(many[:-1])]})  # type: ignore[typeddict-item]
+    assert is_undecided({**as_state(many), "permitted": [contents_digest(many[:-1])]})
 
 
 def test_every_default_is_written_in_small_letters_since_names_are_compared_so() -> None:
