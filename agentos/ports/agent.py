@@ -19,6 +19,18 @@ class AgentLimits:
     wall_s: float = 1800.0
     idle_s: float = 300.0
     command_s: float = 300.0
+    wrap_up: float = 0.8
+    """The share of steps or wall time after which the agent is told to come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guideline:
+    """What the owners of a repository tell whoever works below `folder` (relative, no slash at the end): the file `path`
+    as it is at the base commit."""
+
+    folder: str
+    path: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +45,13 @@ class AgentTask:
     call: CallRef
     limits: AgentLimits = AgentLimits()
     criteria: tuple[str, ...] = ()
-    """Ids of the acceptance criteria the agent must answer with evidence."""
+    """Ids of the acceptance criteria and requirements the agent must answer with evidence."""
     readable: tuple[Path, ...] = ()
     """What its commands may read besides `cwd` and `scratch`, and must not change."""
+    base_sha: str = ""
+    """The commit that the whole change is told against; empty where `cwd` is no worktree."""
+    guidelines: tuple[Guideline, ...] = ()
+    """What holds in folders below the top, to be read on entering them; what holds everywhere is in `prompt`."""
 
 
 class AgentStatus(StrEnum):

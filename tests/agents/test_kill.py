@@ -18,6 +18,7 @@ SESSION = implementer(
     calls(("bash", {"command": "echo ran >> log.txt"}), ("write", {"path": "b/c.txt", "content": "new\n"})),
     calls(("search", {"pattern": "tw."})),
     SUBMIT,
+    SUBMIT,
 )
 MODEL_POINTS = ("model:before_call", "model:answer_lost", "model:after_store")
 TOOL_POINTS = ("tool:before", "tool:answer_lost", "tool:after_store")
@@ -78,7 +79,16 @@ async def test_a_killed_session_goes_on_and_pays_for_no_stored_reply_twice(
     assert asked == {key: 2 if key[3] == lost else 1 for key in SESSION}
     assert contents(folder) == FINAL
     assert told["status"] == "submitted"
-    assert [tool for tool, _, _ in told["acted"]] == ["view", "bash", "edit", "bash", "write", "search", "submit"]
+    assert [tool for tool, _, _ in told["acted"]] == [
+        "view",
+        "bash",
+        "edit",
+        "bash",
+        "write",
+        "search",
+        "submit",
+        "submit",
+    ]
     assert told["calls"] == len(SESSION)
     assert (await store.exchanges.spend(run_id)).calls == len(SESSION)
 

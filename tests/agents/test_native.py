@@ -187,7 +187,7 @@ async def test_a_failing_command_and_a_refused_path_are_told_apart_from_success(
     played = await bench.play(
         calls(("bash", {"command": "exit 3"}), ("view", {"path": "../x"}), ("fly", {}), ("view", {"start": 1})), SUBMIT
     )
-    assert [event.ok for event in played.acted] == [False, False, False, False, True]
+    assert [event.ok for event in played.acted] == [False, False, False, False, True, True]
     assert played.results[0] == "exit code 3\n"
     assert "outside the working folder" in played.results[1]
 

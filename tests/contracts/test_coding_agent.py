@@ -58,7 +58,7 @@ def native(store: Store, fence: Fence, files: dict[str, str], status: AgentStatu
         "no_change": status is AgentStatus.NO_CHANGE,
     }
     turns: list[dict[str, Any]] = [{"tool_calls": writes}] if writes else []
-    turns.append({"tool_calls": [{"name": "submit", "args": submit}]})
+    turns += [{"tool_calls": [{"name": "submit", "args": submit}]}] * 2  # the first is answered with the difference
     replies: dict[Key, ScriptedReply] = {
         (Stage.IMPL, "implementer", 1, turn): ScriptedReply.model_validate(reply) for turn, reply in enumerate(turns)
     }

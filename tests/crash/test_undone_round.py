@@ -12,7 +12,7 @@ BROKEN = GREET.replace("Hello", "Bye")
 @pytest.mark.parametrize("point", ["effect:worktree:after_lookup#2", "effect:worktree:answer_lost"])
 def test_killed_while_a_round_is_undone_the_run_goes_on_from_the_best_commit(world: World, point: str) -> None:
     said = world.server.replies
-    said["impl", "implementer", 2] = [_write("greet.py", BROKEN), _write("worse.txt", "x"), _submit("broken")]
+    said["impl", "implementer", 2] = [_write("greet.py", BROKEN), _write("worse.txt", "x"), *_submit("broken")]
     said["impl", "implementer", 3] = replies()["impl", "implementer", 2]
     killed = world.drive(crash_at=point)
     resumed = world.drive()

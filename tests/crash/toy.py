@@ -91,9 +91,10 @@ def _write(path: str, content: str) -> dict[str, Any]:
     return {"tool_calls": [{"name": "write", "args": {"path": path, "content": content}}]}
 
 
-def _submit(summary: str, proof: str = PROOF) -> dict[str, Any]:
+def _submit(summary: str, proof: str = PROOF) -> list[dict[str, Any]]:
+    """Twice the same: the first submit is answered with the difference, the second hands in."""
     evidence = [{"criterion": "AC-1", "proofs": [proof]}]
-    return {"tool_calls": [{"name": "submit", "args": {"summary": summary, "evidence": evidence}}]}
+    return [{"tool_calls": [{"name": "submit", "args": {"summary": summary, "evidence": evidence}}]}] * 2
 
 
 def _approve(summary: str) -> dict[str, Any]:
@@ -158,14 +159,14 @@ def replies() -> dict[tuple[str, str, int], list[dict[str, Any]]]:
             _write("greet.py", SHOUT_WRONG),
             _write("tests/test_shout.py", TEST),
             {"tool_calls": [{"name": "bash", "args": {"command": "ls"}}]},
-            _submit("shout exists"),
+            *_submit("shout exists"),
         ],
-        ("impl", "implementer", 2): [_write("greet.py", SHOUT_RIGHT), _submit("shout is loud")],
+        ("impl", "implementer", 2): [_write("greet.py", SHOUT_RIGHT), *_submit("shout is loud")],
         ("impl", "reviewer", 1): [_approve("Right and tested.")],
         ("review", "implementer", 1): [
             _write("greet.py", SHOUT_LOUD),
             _write("tests/test_shout.py", TEST_LOUD),
-            _submit("it ends with an exclamation mark"),
+            *_submit("it ends with an exclamation mark"),
         ],
         ("review", "reviewer", 1): [_approve("Still right.")],
         ("finalize", "drafter", 1): [{"json": FOLLOW_UPS}],

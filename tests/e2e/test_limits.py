@@ -109,14 +109,14 @@ def too_many_red_rounds(world: World) -> Called:
     """Tests that stay red, each time in another way."""
     said = world.server.replies
     said["impl", "implementer", 3] = said["impl", "implementer", 2]
-    said["impl", "implementer", 2] = [_write("greet.py", SHOUT_WRONG + "\n\nAGAIN = 1\n"), _submit("tried")]
+    said["impl", "implementer", 2] = [_write("greet.py", SHOUT_WRONG + "\n\nAGAIN = 1\n"), *_submit("tried")]
     return world.agentos("run", "--issue", "1", "--set", f"{STAGES}.implementation.max_test_retries=1", "--json")
 
 
 def too_many_cycles(world: World) -> Called:
     """Feedback, and once more."""
     said = world.server.replies
-    said["review", "implementer", 2] = [_write("greet.py", SHOUT_LOUD + "\n\nTWICE = 2\n"), _submit("twice")]
+    said["review", "implementer", 2] = [_write("greet.py", SHOUT_LOUD + "\n\nTWICE = 2\n"), *_submit("twice")]
     said["review", "reviewer", 2] = said["review", "reviewer", 1]
     world.agentos("run", "--issue", "1", "--set", f"{STAGES}.review.max_feedback_cycles=1")
     world.agentos("approve", "1")

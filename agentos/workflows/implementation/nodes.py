@@ -6,27 +6,25 @@ from datetime import datetime
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport, Undone, problems_of
-from agentos.domain.document import Evidence, Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
+from agentos.domain.document import Evidence, Finding, Review, ReviewVerdict, Severity
 from agentos.domain.event import EventKind
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Outcome, Stage
-from agentos.ports.agent import AgentActed, AgentFinished, AgentStatus, AgentTask
+from agentos.ports.agent import AgentActed, AgentFinished, AgentStatus
 from agentos.workflows.implementation import rules
 from agentos.workflows.implementation.measuring import change_report, report_of
 from agentos.workflows.implementation.reply import ReviewReply
+from agentos.workflows.implementation.task import brief_of, coding_task, documents_of
 from agentos.workflows.kit.checks import SETUP, measure, measured
 from agentos.workflows.kit.commits import keep_commits
 from agentos.workflows.kit.markdown import (
     brief_markdown,
     checks_markdown,
-    findings_markdown,
-    lld_markdown,
-    spec_markdown,
 )
 from agentos.workflows.kit.permission import protected_at
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.records import dump, load
-from agentos.workflows.kit.scope import scope_text, scopes_of
+from agentos.workflows.kit.scope import scopes_of
 from agentos.workflows.kit.state import BEST, RunState, one_more, used, with_item, without
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked, findings_as_evidence, passed
@@ -75,7 +73,7 @@ async def code(state: RunState, step: Step) -> RunState:
     sessions = f"code.{step.stage}"
     round_ = used(state, sessions) + 1
     tree = await worktree_of(state, step)
-    task = await _task(state, step, tree, round_)
+    task, prompt = await coding_task(state, step, tree, round_)
     finished = AgentFinished(AgentStatus.ERROR, "", (), Spend(), "the agent ended without a word")
     async with contextlib.aclosing(step.ctx.ports.agent.run(task)) as session:
         async for event in session:
@@ -83,7 +81,10 @@ async def code(state: RunState, step: Step) -> RunState:
                 await step.emit(EventKind.AGENT_ACTED, tool=event.tool, line=event.line, ok=event.ok)
             else:
                 finished = event
-    await step.emit(EventKind.MODEL_CALLED, role="implementer", model=task.model, round=round_, **_used(finished))
+    told = {"prompt": "impl/code", "prompt_digest": prompt.digest}
+    await step.emit(
+        EventKind.MODEL_CALLED, role="implementer", model=task.model, round=round_, **told, **_used(finished)
+    )
     ref = await step.keep_record(ArtifactKind.TRANSCRIPT, finished, name=f"agent-{step.stage}-{round_}")
     update: RunState = {
         "rounds": one_more(state, sessions),
@@ -253,51 +254,9 @@ async def worktree_of(state: RunState, step: Step) -> Worktree:
     return await open_worktree(ctx.repo, ctx.home, str(ctx.issue.number), state["branch"], state["base_sha"])
 
 
-async def brief_of(state: RunState, step: Step) -> IssueBrief:
-    """The issue brief of the run."""
-    return await step.document(IssueBrief, state["artifacts"][ArtifactKind.BRIEF])
-
-
-async def _task(state: RunState, step: Step, tree: Worktree, round_: int) -> AgentTask:
-    brief = await brief_of(state, step)
-    lld, spec = await _documents(state, step)
-    findings = tuple(load(Finding, item) for item in state.get("findings", []))
-    rendered = step.ctx.prompts.render(
-        "impl/code",
-        brief=brief_markdown(brief),
-        lld=lld_markdown(lld) if lld else "",
-        spec=spec_markdown(spec) if spec else "",
-        workflow=step.ctx.workflow.body,
-        scope=scope_text(step.ctx.settings, brief),
-        commands=[f"{item.name}: {item.run}" for item in step.ctx.settings.command_matrix()],
-        criteria=[{"id": item.id, "text": item.text} for item in brief.criteria],
-        findings=findings_markdown(findings) if findings else "",
-        feedback=state.get("feedback", []),
-    )
-    scratch = step.ctx.folder / "agent"
-    scratch.mkdir(parents=True, exist_ok=True)
-    return AgentTask(
-        rendered.system,
-        rendered.text,
-        tree.path,
-        scratch,
-        step.ctx.choice.of(Stage.IMPL, "implementer"),
-        step.call("implementer", round_),
-        step.ctx.settings.agent.limits(),
-        tuple(item.id for item in brief.criteria),
-        readable=(tree.path / ".git", tree.repository.path),
-    )
-
-
-async def _documents(state: RunState, step: Step) -> tuple[Lld | None, Spec | None]:
-    kept = state.get("artifacts", {})
-    lld, spec = kept.get(ArtifactKind.LLD), kept.get(ArtifactKind.SPEC)
-    return (await step.document(Lld, lld) if lld else None, await step.document(Spec, spec) if spec else None)
-
-
 async def _evidence(state: RunState, step: Step) -> tuple[Evidence, ...]:
     """Who proves what: by the documents where there are some, else as the agent named it."""
-    lld, spec = await _documents(state, step)
+    lld, spec = await documents_of(state, step)
     session = await step.document(AgentFinished, state["artifacts"]["session"])
     return rules.all_evidence(lld, spec, session.evidence)
 

@@ -64,13 +64,16 @@ def test_the_coding_prompt_takes_lists() -> None:
         lld="",
         spec="",
         workflow="",
+        guidelines="=== AGENTS.md\nUse tabs.",
         scope="scope.paths of WORKFLOW.md: src/**",
+        repo_files="src/a.py",
         commands=["test: pytest -q"],
         criteria=[{"id": "AC-1", "text": "adds"}, Criterion("AC-2", "subtracts")],
         findings="",
         feedback=["please", "thanks"],
     )
     assert "- test: pytest -q" in rendered.text
+    assert "=== AGENTS.md\nUse tabs." in rendered.text
     assert "the only files that may change" in rendered.text
     assert "- AC-1: adds\n- AC-2: subtracts" in rendered.text
     assert "- please\n- thanks" in rendered.text

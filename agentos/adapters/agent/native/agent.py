@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agentos.adapters.agent.native.surroundings import surroundings
 from agentos.domain.error import BugError, OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.ports.agent import AgentEvent, AgentStatus, AgentTask
@@ -16,6 +17,9 @@ from agentos.store.fence import Fence
 
 if TYPE_CHECKING:
     from agentos.adapters.agent.native.session import Session
+
+SURROUNDINGS = "surroundings"
+"""Names the record of the box, beside those of the tool calls."""
 
 
 class NativeAgent:
@@ -66,22 +70,24 @@ class NativeAgent:
         from langchain.agents import create_agent  # LangGraph and half of LangChain
         from langchain_core.messages import HumanMessage
 
-        from agentos.adapters.agent.native.middleware import Bounds, Recorded
+        from agentos.adapters.agent.native.middleware import Bounds, Record, Recorded
         from agentos.adapters.agent.native.session import SessionOver
         from agentos.adapters.agent.native.tools import Tools
 
         task = session.task
+        record = Record(session, self._exchanges, self._fence)
+        where = await record.once(SURROUNDINGS, lambda: surroundings(self._sandbox, task))
         agent = create_agent(
             self._models.open(task.model, task.call),
             tools=Tools(session=session, sandbox=self._sandbox).all(),
             system_prompt=task.system,
-            middleware=[Bounds(session, self._models), Recorded(session, self._exchanges, self._fence)],
+            middleware=[Bounds(session, self._models, record), Recorded(session, self._exchanges, self._fence)],
             # Its progress is in the exchange store; a checkpointer would store every message again at every step.
             checkpointer=False,
         )
         try:
             async with asyncio.timeout(task.limits.wall_s) as wall:
-                await agent.ainvoke({"messages": [HumanMessage(task.prompt)]})
+                await agent.ainvoke({"messages": [HumanMessage(f"{task.prompt}\n\n{where}")]})
         except SessionOver:
             return
         except TimeoutError:

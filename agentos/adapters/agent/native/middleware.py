@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ from langchain.tools.tool_node import ToolCallRequest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.types import Command
 
-from agentos.adapters.agent.native.loops import repeats
+from agentos.adapters.agent.native.guidelines import as_read, holding
+from agentos.adapters.agent.native.loops import repeats, stale
 from agentos.adapters.agent.native.session import Session, SessionOver
+from agentos.adapters.agent.native.submission import offered
 from agentos.adapters.agent.native.text import one_line
 from agentos.domain.naming import clean_text
 from agentos.ports.agent import AgentActed, AgentStatus
@@ -22,11 +25,27 @@ from agentos.store.fence import Fence
 from agentos.telemetry.crash import crash_point
 
 NUDGE_AT, STALLED_AT = 3, 5
+STALE_AT, HOPELESS_AT = 6, 12
 WORDS_WITHOUT_ACT = 2
+LATE = "late"
+"""Names the record of the turn at which most of the time was used: a clock cannot be asked twice."""
 SPEAKING = "Nothing is handed in by words. Go on with the tools; when the work is done, call submit."
 CIRCLING = (
     f"You have now done the same {NUDGE_AT} times with the same result. Doing it again will not help: "
     "look at what the result says and try something else."
+)
+GETTING_NOWHERE = (
+    f"Your last {STALE_AT} steps brought nothing new: each repeated an earlier one or was refused. Say to yourself in one "
+    "sentence what you still need to know, and take another way to it; if you cannot get on, submit what is sound and name "
+    "what is missing."
+)
+UNREADABLE = (
+    "The arguments of your tool call could not be read, so nothing was done. Call the tool again, with its arguments as one "
+    "complete JSON object; write a long file in parts."
+)
+ENDING = (
+    "Most of what this session may take is used: {left}. Come to an end now: begin nothing new, see that what is there works, "
+    "take out what is half done, and submit. What is not proved by then may stay without evidence."
 )
 
 Handler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -34,30 +53,48 @@ ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 
 
 class Bounds(AgentMiddleware[AgentState[Any], Any]):
-    """Ends a session that is handed in, goes in circles, only talks, hangs, or has taken all its steps.
+    """Ends a session that is handed in, gets nowhere, only talks, hangs, or has taken all its steps.
 
-    It decides by the messages alone, so that a session resumed after a crash is spoken to in the same words.
+    It decides by the messages alone, and by the clock only through what is recorded of it, so that a session resumed
+    after a crash is spoken to in the same words.
     """
 
-    def __init__(self, session: Session, models: ChatModels) -> None:
+    def __init__(self, session: Session, models: ChatModels, record: "Record") -> None:
         super().__init__()
         self.tools = []
         self._session = session
         self._models = models
+        self._record = record
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:
-        """Whether there is a next call, and a word against going in circles."""
+        """Whether there is a next call, and what the agent is told before it."""
         session, messages = self._session, state["messages"]
-        limit = session.task.limits.steps
-        circles = repeats(messages) if isinstance(messages[-1], ToolMessage) else 0
+        limit, used = session.task.limits.steps, sum(isinstance(message, AIMessage) for message in messages)
+        acted = isinstance(messages[-1], ToolMessage)
+        circles, idle = (repeats(messages), stale(messages)) if acted else (0, 0)
         if circles >= STALLED_AT:
             session.stop(AgentStatus.STALLED, f"the agent did the same {circles} times with the same result")
-        if sum(isinstance(message, AIMessage) for message in messages) >= limit:
+        if idle >= HOPELESS_AT:
+            session.stop(AgentStatus.STALLED, f"{idle} steps of the agent brought nothing new")
+        if used >= limit:
             session.stop(AgentStatus.LIMIT, f"the agent took all its {limit} steps")
         if session.finished is not None:
             return {"jump_to": "end"}
-        return {"messages": [HumanMessage(CIRCLING)]} if circles == NUDGE_AT else None
+        words = [CIRCLING] if circles == NUDGE_AT else [GETTING_NOWHERE] if idle == STALE_AT else []
+        words += await self._ending(used)
+        return {"messages": [HumanMessage("\n\n".join(words))]} if words else None
+
+    async def _ending(self, used: int) -> list[str]:
+        """The word that the session draws to its end, once by its steps and once by its time."""
+        limits = self._session.task.limits
+        words = []
+        if used == math.ceil(limits.steps * limits.wrap_up):
+            words.append(ENDING.format(left=f"{limits.steps - used} of {limits.steps} steps are left"))
+        if await self._record.late_at(used) == used:
+            left_min = limits.wall_s * (1 - limits.wrap_up) / 60
+            words.append(ENDING.format(left=f"about {left_min:.0f} of {limits.wall_s / 60:.0f} minutes are left"))
+        return words
 
     @hook_config(can_jump_to=["model"])
     async def aafter_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:
@@ -66,11 +103,10 @@ class Bounds(AgentMiddleware[AgentState[Any], Any]):
         last = messages[-1]
         if not isinstance(last, AIMessage) or last.tool_calls:
             return None
-        if (
-            sum(message.text == SPEAKING for message in messages if isinstance(message, HumanMessage))
-            < WORDS_WITHOUT_ACT
-        ):
-            return {"messages": [HumanMessage(SPEAKING)], "jump_to": "model"}
+        word = UNREADABLE if last.invalid_tool_calls else SPEAKING
+        said = sum(message.text in (SPEAKING, UNREADABLE) for message in messages if isinstance(message, HumanMessage))
+        if said < WORDS_WITHOUT_ACT:
+            return {"messages": [HumanMessage(word)], "jump_to": "model"}
         self._session.stop(
             AgentStatus.STALLED, f"the agent stopped without handing in: {one_line(clean_text(last.text))}"
         )
@@ -93,6 +129,44 @@ class Bounds(AgentMiddleware[AgentState[Any], Any]):
         return response
 
 
+class Record:
+    """What one session keeps of its surroundings and its clock, so that a resumed one is told the same."""
+
+    def __init__(self, session: Session, exchanges: ExchangeStore, fence: Fence) -> None:
+        self._session = session
+        self._exchanges = exchanges
+        self._fence = fence
+        self._began_s = asyncio.get_running_loop().time()
+        self._late: int | None = None
+        self._asked = False
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str]]) -> str:
+        """What `find` gave the first time."""
+        task_id = self._session.task.call.task_id
+        known = await self._exchanges.tool_state(task_id, name)
+        if known is not None and known.result is not None:
+            return str(known.result["content"])
+        content = await find()
+        await self._exchanges.finish_tool(self._fence, task_id, name, {"content": content, "status": "success"})
+        return content
+
+    async def late_at(self, used: int) -> int | None:
+        """The step (counted from 0) before which most of the time was used; None while it is not."""
+        if self._late is None and not self._asked:
+            self._asked = True
+            known = await self._exchanges.tool_state(self._session.task.call.task_id, LATE)
+            self._late = int(known.result["content"]) if known is not None and known.result is not None else None
+        limits = self._session.task.limits
+        elapsed_s = asyncio.get_running_loop().time() - self._began_s
+        if self._late is None and elapsed_s >= limits.wall_s * limits.wrap_up:
+            self._late = int(await self.once(LATE, lambda: _now(str(used))))
+        return self._late
+
+
+async def _now(text: str) -> str:
+    return text
+
+
 class Recorded(AgentMiddleware[AgentState[Any], Any]):
     """Stores each tool result before the model reads it; a stored one is used instead of acting again."""
 
@@ -110,15 +184,27 @@ class Recorded(AgentMiddleware[AgentState[Any], Any]):
 
     async def _one(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage | Command[Any]:
         call, session = request.tool_call, self._session
-        if call["name"] == "submit":
+        if call["name"] == "submit" and session.offered is not None:
             # Its effect is in this process alone, so it is carried out again and never replayed.
             message = _as_message(await handler(request))
         else:
             session.place = _place(request.state["messages"], call)
-            message = await self._recorded(request, handler)
+            message = self._with_guidelines(await self._recorded(request, handler), call)
+            if call["name"] == "submit" and message.status != "error":
+                session.offered = offered(call["args"])
         ok = message.status != "error" and not (call["name"] == "bash" and not message.text.startswith("exit code 0"))
         session.acted.put_nowait(AgentActed(clean_text(call["name"]), _line(call["name"], call["args"]), ok))
         return message
+
+    def _with_guidelines(self, message: ToolMessage, call: Any) -> ToolMessage:
+        """`message` with what the owners say about the folders that are entered by it."""
+        session = self._session
+        if message.status == "error":
+            return message
+        found = holding(session.task.guidelines, call["name"], call["args"], session.task.cwd)
+        new = [each for each in found if each.path not in session.entered]
+        session.entered.update(each.path for each in new)
+        return message.model_copy(update={"content": message.text + as_read(new)}) if new else message
 
     async def _recorded(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage:
         session, call = self._session, request.tool_call

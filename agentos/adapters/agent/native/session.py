@@ -1,10 +1,9 @@
 """Where one session of the agent stands."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentos.domain.budget import Spend
-from agentos.domain.document import Evidence
 from agentos.ports.agent import AgentActed, AgentFinished, AgentStatus, AgentTask
 
 
@@ -23,18 +22,27 @@ class Session:
     spend: Spend = field(default_factory=Spend)
     place: str = ""
     again: bool = False
-    reminded: bool = False
+    offered: AgentFinished | None = None
+    """What the first submit would have handed in: it is shown to the agent once more before it counts."""
+    entered: set[str] = field(default_factory=set)
+    """The guideline files the agent was shown on its way."""
     finished: AgentFinished | None = None
     acted: "asyncio.Queue[AgentActed | None]" = field(default_factory=asyncio.Queue)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the tool call that runs: calls of one reply run one after the other, in their order."""
 
-    def submit(self, summary: str, evidence: tuple[Evidence, ...], *, no_change: bool) -> None:
-        """Effect: the session is handed in."""
-        status = AgentStatus.NO_CHANGE if no_change else AgentStatus.SUBMITTED
-        self.finished = AgentFinished(status, summary, evidence, self.spend)
+    def submit(self) -> None:
+        """Effect: the session is handed in as it was offered last."""
+        self.finished = self.offered
 
     def stop(self, status: AgentStatus, reason: str) -> None:
-        """Effect: the session ended without being handed in; an earlier end stays."""
-        if self.finished is None:
+        """Effect: the session ended without being handed in; an earlier end stays.
+
+        At a limit, what was offered counts: all that is missing then is a second look.
+        """
+        if self.finished is not None:
+            return
+        if status is AgentStatus.LIMIT and self.offered is not None:
+            self.finished = replace(self.offered, reason=reason)
+        else:
             self.finished = AgentFinished(status, "", (), self.spend, reason)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agentos.adapters.agent.native.files import Files, Refused
 from agentos.adapters.agent.native.session import Session
+from agentos.adapters.agent.native.submission import Proof, difference, offered, second_look
 from agentos.adapters.agent.native.text import head_and_tail, numbered, replaced
-from agentos.domain.document import Evidence
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.naming import clean_text, safe_name
@@ -23,13 +23,6 @@ from agentos.ports.sandbox import Command, Sandbox
 SEARCH_WORKER = Path(__file__).with_name("search_worker.py")
 SEARCH_S = 20.0
 INTERRUPTED = "interrupted before its result was recorded; it may have run in part"
-
-
-class Proof(BaseModel):
-    """What proves one criterion."""
-
-    criterion: str = Field(description="the criterion's id, such as AC-1")
-    proofs: list[str] = Field(description="ids of tests (path::name), or names of commands of the command list")
 
 
 class Tools:
@@ -64,11 +57,15 @@ class Tools:
                 raise
             raise ToolException(str(error)) from error
         head = f"stopped after {asked.timeout_s:.0f} s" if done.timed_out else f"exit code {done.exit_code}"
-        full = self._outputs / f"{safe_name(session.place)}.txt"
-        shown = head_and_tail(done.output, str(full))
-        if shown is not done.output:
-            await asyncio.to_thread(_keep, full, done.output)
-        return f"{head}\n{shown}"
+        return f"{head}\n{await self._shown(done.output)}"
+
+    async def _shown(self, output: str) -> str:
+        """`output` as far as it is shown. Effect: one that is too long is whole in a file the agent can view."""
+        full = self._outputs / f"{safe_name(self._session.place)}.txt"
+        shown = head_and_tail(output, str(full))
+        if shown is not output:
+            await asyncio.to_thread(_keep, full, output)
+        return shown
 
     async def view(
         self,
@@ -130,22 +127,15 @@ class Tools:
         evidence: Annotated[list[Proof], Field(description="one entry for each criterion of the checklist")],
         no_change: Annotated[bool, Field(description="true when all that is asked was there already")] = False,
     ) -> str:
-        """Hand in the work and end the session."""
-        named = {item.criterion.strip() for item in evidence if item.proofs}
-        missing = [each for each in self._session.task.criteria if each not in named]
-        if missing and not self._session.reminded:
-            self._session.reminded = True
-            return (
-                f"Not handed in yet. Without evidence: {', '.join(missing)}. For each, name a test (path::name) that "
-                "failed before your change and passes now, or a command that proves it, and submit again. What you "
-                "cannot prove may stay without evidence; it then counts as not met."
-            )
-        claims = tuple(
-            Evidence(clean_text(item.criterion).strip(), tuple(clean_text(proof).strip() for proof in item.proofs))
-            for item in evidence
-        )
-        self._session.submit(clean_text(summary).strip(), claims, no_change=no_change)
-        return "handed in"
+        """Hand in the work. The first call shows you your difference and the checklist; the next one ends the session."""
+        session, task = self._session, self._session.task
+        first = session.offered is None
+        session.offered = offered({"summary": summary, "evidence": evidence, "no_change": no_change})
+        if not first:
+            session.submit()
+            return "handed in"
+        diff = await self._shown(await difference(self._sandbox, task))
+        return second_look(diff, session.offered, task.criteria)
 
 
 def _as_tool(function: Callable[..., Coroutine[Any, Any, str]]) -> BaseTool:
