@@ -3,6 +3,7 @@
 AgentOSError
 ├── UsageError      the person can fix it                     -> exit code 2
 ├── OutsideError    the world said no; kind, retry_after_s, cause
+│   └── TooLong     a conversation is more than its model takes in
 └── BugError        we broke a promise of our own             -> the run fails loudly, with its traceback kept
 
 A message says what happened, to which thing, and what to do next. Expected results are values, not errors.
@@ -34,6 +35,13 @@ class OutsideError(AgentOSError):
         super().__init__(message)
         self.kind = kind
         self.retry_after_s = retry_after_s
+
+
+class TooLong(OutsideError):
+    """A conversation is more than its model takes in; whoever can shorten it may ask again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind=FailureKind.INVALID)
 
 
 class BugError(AgentOSError):

@@ -40,9 +40,9 @@ def priced(said: Replies, usd: float | None) -> Replies:
 @pytest.mark.parametrize(
     ("ceiling", "stops", "sentence"),
     [
-        ("budget.calls=6", 6, "the model calls reached 6 of 6"),
-        ("budget.tokens=900", 6, "the tokens reached 900 of 900"),
-        ("budget.usd=0.55", 6, "the cost reached $0.60 of $0.55"),
+        ("budget.calls=8", 8, "the model calls reached 8 of 8"),
+        ("budget.tokens=1200", 8, "the tokens reached 1200 of 1200"),
+        ("budget.usd=0.75", 8, "the cost reached $0.80 of $0.75"),
     ],
 )
 def test_a_ceiling_stops_a_session_midway_and_raised_it_goes_on_without_paying_twice(

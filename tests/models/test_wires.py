@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from agentos.adapters.model.langchain import KEYS, LangChainModels
 from agentos.config.settings import ModelsSettings
-from agentos.domain.error import OutsideError
+from agentos.domain.error import OutsideError, TooLong
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import Stage
 from agentos.ports.chat_model import CallRef
@@ -151,6 +151,9 @@ async def test_what_no_repeat_can_mend_is_asked_once(way: Way, fault: str, kind:
     assert (refused.kind, provider.fired, clock.waits) == (kind, [fault], [])
     assert way.wire.model in str(refused)
     assert words in str(refused)
+    assert isinstance(refused, TooLong) == (fault == "overflow"), (
+        "whoever can shorten the conversation knows it by that"
+    )
 
 
 async def _refused(way: Way, *steps: Step) -> tuple[OutsideError, Provider, NotingClock]:

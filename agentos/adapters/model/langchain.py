@@ -29,6 +29,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 PRICE_NAMES = {"google_genai": "google"}
 EXTRAS = {"anthropic": "anthropic", "openai": "openai", "google_genai": "google", "ollama": "ollama"}
 ALWAYS_STREAMS = ("ollama",)
+CACHE_BY_WORD = ("anthropic",)
+"""Who caches a conversation only when asked to; the others do it by themselves or not at all."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -76,6 +78,7 @@ class LangChainModels:
             profile=inner.profile,
             model_name=model,
             streams=self._settings.streaming or provider in ALWAYS_STREAMS,
+            caches=provider in CACHE_BY_WORD,
             price=partial(self.cost_usd, model),
             spare=spare,
             clock=self._clock,

@@ -20,7 +20,7 @@ from langchain_core.exceptions import (
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import Field, PrivateAttr
 
-from agentos.domain.error import OutsideError
+from agentos.domain.error import OutsideError, TooLong
 from agentos.domain.failure import RETRY, FailureKind, backoff_s
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
@@ -42,6 +42,8 @@ STREAM_ERROR = re.compile(r"(server_error|rate_limit_exceeded|vector_store_timeo
 ENDS = ("stop_reason", "finish_reason", "done_reason", "status")
 """Where a complete answer says why it ends, by provider."""
 
+CACHED = {"type": "ephemeral"}
+
 
 class CutShortError(ModelAPIError):
     """A stream closed before the answer was complete."""
@@ -55,6 +57,9 @@ class RetryingChatModel(PassingChatModel):
 
     model_name: str
     streams: bool = False
+    caches: bool = False
+    """Whether a conversation with tools is to be cached by the provider up to its latest message (Anthropic). LangChain's
+    own middleware for it looks at the class of the model, which here is ours, and would tag a spare's requests too."""
     price: Callable[[int, int], float | None] = Field(repr=False)
     spare: "RetryingChatModel | None" = Field(default=None, repr=False)
     _gone_over: bool = PrivateAttr(default=False)
@@ -81,9 +86,10 @@ class RetryingChatModel(PassingChatModel):
 
     async def _ask(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
         rule = RETRY[FailureKind.TRANSIENT]
+        cached = {"cache_control": CACHED} if self.caches and kwargs.get("tools") else {}
         for tries in range(1, rule.limit + 1):
             try:
-                return self._complete(await self._pass_on(messages, stop, **kwargs))
+                return self._complete(await self._pass_on(messages, stop, **kwargs, **cached))
             except Exception as error:
                 kind = failure_kind(error)
                 if kind is None:
@@ -118,7 +124,7 @@ class RetryingChatModel(PassingChatModel):
                 )
             case _ if _is_too_long(error):
                 message = f"the conversation is too long for {self.model_name} ({reason}); set a model that holds more"
-                return OutsideError(message, kind=kind)
+                return TooLong(message)
             case _:
                 return OutsideError(f"{self.model_name} refuses the request ({reason})", kind=kind)
 

@@ -4,18 +4,24 @@ import asyncio
 import contextvars
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentos.adapters.agent.native.surroundings import surroundings
+from agentos.config.data import data_folder
 from agentos.domain.error import BugError, OutsideError
 from agentos.domain.failure import FailureKind
+from agentos.domain.naming import clean_text
 from agentos.ports.agent import AgentEvent, AgentStatus, AgentTask
 from agentos.ports.chat_model import ChatModels
 from agentos.ports.sandbox import Sandbox
+from agentos.prompting.library import prompts_in
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.fence import Fence
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from agentos.adapters.agent.native.session import Session
 
 SURROUNDINGS = "surroundings"
@@ -70,18 +76,26 @@ class NativeAgent:
         from langchain.agents import create_agent  # LangGraph and half of LangChain
         from langchain_core.messages import HumanMessage
 
+        from agentos.adapters.agent.native.context import Answered, Compacted, clearing
         from agentos.adapters.agent.native.middleware import Bounds, Record, Recorded
         from agentos.adapters.agent.native.session import SessionOver
         from agentos.adapters.agent.native.tools import Tools
 
         task = session.task
+        model = self._models.open(task.model, task.call)
         record = Record(session, self._exchanges, self._fence)
         where = await record.once(SURROUNDINGS, lambda: surroundings(self._sandbox, task))
         agent = create_agent(
-            self._models.open(task.model, task.call),
+            model,
             tools=Tools(session=session, sandbox=self._sandbox).all(),
             system_prompt=task.system,
-            middleware=[Bounds(session, self._models, record), Recorded(session, self._exchanges, self._fence)],
+            middleware=[
+                Bounds(session, self._models, record),
+                Recorded(session, self._exchanges, self._fence),
+                clearing(model),
+                Compacted(session, model, partial(self._sum_up, session, model)),
+                Answered(),
+            ],
             # Its progress is in the exchange store; a checkpointer would store every message again at every step.
             checkpointer=False,
         )
@@ -98,6 +112,17 @@ class NativeAgent:
             if error.kind is not FailureKind.INVALID:
                 raise
             session.stop(AgentStatus.ERROR, str(error))
+
+    async def _sum_up(self, session: "Session", model: "BaseChatModel", conversation: str) -> str:
+        """What the agent says itself about its conversation so far: one more call of it."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        from agentos.prompting.passing_model import spend_of
+
+        rendered = prompts_in(data_folder("prompts")).render("impl/sum_up", conversation=conversation)
+        answer = await model.ainvoke([SystemMessage(rendered.system), HumanMessage(rendered.text)])
+        session.spend += spend_of(answer, self._models, session.task.model)
+        return clean_text(answer.text)
 
 
 def _apart() -> contextvars.Context:
