@@ -7,6 +7,10 @@ import unicodedata
 _IGNORABLE = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FILES = frozenset({".gitmodules", ".gitattributes", ".gitignore", ".mailmap"})
 _PROBLEM_LENGTH = 200
+_PATH_BYTES = 1024
+"""What every file system checks out below a folder of its own; git itself would take any length."""
+_LINE_BYTES = 2048
+"""Longer lines of attributes git neither reads nor, strict, takes over a wire (attr.h, fsck.c)."""
 
 
 def is_git_folder(name: str) -> bool:
@@ -20,6 +24,26 @@ def refusal_of_name(name: str) -> str | None:
         return "its name is not UTF-8"
     if any(unicodedata.category(char) == "Cc" for char in name):
         return "its name holds control characters"
+    if "\\" in name and not {"", ".", ".."}.isdisjoint(name.split("\\")):
+        return "its name leads elsewhere where a backslash parts folders"
+    return None
+
+
+def refusal_of_path(path: str) -> str | None:
+    """Why nothing new can be at `path`: its last name, or its length; None if it can."""
+    if len(path.encode("utf-8", "surrogateescape")) > _PATH_BYTES:
+        return f"its path is longer than {_PATH_BYTES} bytes"
+    return refusal_of_name(path.rpartition("/")[2])
+
+
+def refusal_of_content(path: str, content: bytes) -> str | None:
+    """Why the file at `path` cannot hold `content`, which git reads there; None if it can."""
+    name = folded(path.rpartition("/")[2])
+    if name == ".gitmodules" or re.fullmatch(r"(?:gitmod|gi7eba)~\d+", name):
+        return "lists submodules, which only people change"
+    is_attributes = name == ".gitattributes" or re.fullmatch(r"(?:gitatt|gi7d29)~\d+", name)
+    if is_attributes and any(len(line) >= _LINE_BYTES for line in content.split(b"\n")):
+        return f"has a line of {_LINE_BYTES} bytes or more, which git refuses"
     return None
 
 
@@ -39,11 +63,6 @@ def refusal_of_link(path: str, target: str) -> str | None:
     if any(is_git_folder(part) for part in parts):
         return "the symlink points into .git"
     return None
-
-
-def is_module_list(path: str) -> bool:
-    """Whether `path` is the list of submodules, in any spelling a file system takes for it."""
-    return folded(path) == ".gitmodules" or re.fullmatch(r"(?:gitmod|gi7eba)~\d+", folded(path)) is not None
 
 
 def shown(path: str) -> str:

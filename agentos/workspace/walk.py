@@ -10,11 +10,12 @@ from pathlib import Path
 
 from agentos.workspace.contents import TreeEntry
 from agentos.workspace.ignore import BYPRODUCTS, RULES_FILE, RULES_LIMIT_BYTES, Rules, rules_of
-from agentos.workspace.paths import is_git_folder, is_module_list, refusal_of_link, refusal_of_name, shown
+from agentos.workspace.paths import is_git_folder, refusal_of_content, refusal_of_link, refusal_of_path, shown
 from agentos.workspace.plain_files import blob_sha, blob_sha_of, open_file, open_folder, start_of_file
 
 FILE, PROGRAM, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
 _LISTED_PROBLEMS = 50
+CHANGED = "changed while it was read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Walk:
             if self._is_submodule(path):
                 if os.listdir(inner):  # noqa: PTH208 - pathlib does not list an open folder
                     self._refuse(path, "is a submodule: what is in it is not taken")
-            elif not tracked and (reason := refusal_of_name(name)):
+            elif not tracked and (reason := refusal_of_path(path)):
                 self._refuse(path, reason)
             else:
                 self._folder(inner, f"{path}/", rules)
@@ -127,15 +128,20 @@ class Walk:
             os.close(inner)
 
     def _leaf(self, folder: int, entry: os.DirEntry[str], path: str) -> None:
-        facts = entry.stat(follow_symlinks=False)
-        reason = None if path in self.base else refusal_of_name(entry.name)
+        try:
+            kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
+            target = os.readlink(entry.name, dir_fd=folder) if kind == stat.S_IFLNK else ""
+        except OSError:
+            self._refuse(path, CHANGED)
+            return
+        reason = None if path in self.base else refusal_of_path(path)
         if self._is_submodule(path):
             reason = "is a submodule and cannot be replaced"
         if reason:
             self._refuse(path, reason)
-        elif stat.S_ISLNK(facts.st_mode):
-            self._link(path, os.readlink(entry.name, dir_fd=folder))
-        elif stat.S_ISREG(facts.st_mode):
+        elif kind == stat.S_IFLNK:
+            self._link(path, target)
+        elif kind == stat.S_IFREG:
             self._file(folder, entry.name, path)
         else:
             self._refuse(path, "is neither a file, a folder nor a symlink")
@@ -166,7 +172,7 @@ class Walk:
         sha = blob_sha(content)
         if self.is_unchanged(path, mode, sha):
             self.found[path] = (mode, sha)
-        elif reason := self._refusal_of_file(path, facts):
+        elif reason := _refusal_of_file(path, facts, content):
             self._refuse(path, reason)
         else:
             self._take(path, mode, sha, content)
@@ -180,16 +186,6 @@ class Walk:
             self.found[path] = (mode, sha)
             return
         self._refuse(path, f"is larger than {self.limits.file_bytes} bytes")
-
-    def _refusal_of_file(self, path: str, facts: os.stat_result) -> str | None:
-        if not stat.S_ISREG(facts.st_mode):
-            return "changed while it was read"
-        if facts.st_nlink > 1:
-            # It may be the same file as one outside the tree, which we could read and the agent could not.
-            return "is a hard link: copy the file instead"
-        if is_module_list(path):
-            return "lists submodules, which only people change"
-        return None
 
     def _take(self, path: str, mode: str, sha: str, content: bytes) -> None:
         self.found[path] = (mode, sha)
@@ -261,6 +257,15 @@ class Walk:
             raise TooMuch(f"the tree holds more than {self.limits.names} names")
         if time.monotonic() > self._until:
             raise TooMuch(f"reading the tree took longer than {self.limits.walk_s:g} s")
+
+
+def _refusal_of_file(path: str, facts: os.stat_result, content: bytes) -> str | None:
+    if not stat.S_ISREG(facts.st_mode):
+        return CHANGED
+    if facts.st_nlink > 1:
+        # It may be the same file as one outside the tree, which we could read and the agent could not.
+        return "is a hard link: copy the file instead"
+    return refusal_of_content(path, content)
 
 
 def _canonical(mode: str) -> str:
