@@ -91,6 +91,13 @@ async def test_a_command_that_asks_is_told_nothing(run: Run) -> None:
     assert (await run("cat; echo end")).output == "end\n"
 
 
+async def test_in_a_box_the_rest_of_the_machine_is_not_even_there(run: Run, sandbox: Sandbox) -> None:
+    if not sandbox.confines:
+        pytest.skip("a plain process sees the machine it runs on")
+    here = Path(__file__)
+    assert (await run(f"stat {here} || test -e {here.parent} || test -e /etc/shadow || test -e /boot")).exit_code == 1
+
+
 async def test_its_home_is_gone_afterwards(run: Run) -> None:
     done = await run('touch "$HOME/x" "$TMPDIR/y"; echo "$HOME"')
     assert not Path(done.output.strip()).exists()

@@ -22,7 +22,8 @@ class Order(NamedTuple):
     """One command. `argv` is executed in `cwd` with exactly `env`.
 
     `rules`: what `sandlock` is to enforce on it, as arguments of its `Sandbox`; None where `argv` confines itself or
-    nothing does. `feeds`: open descriptors it inherits, number -> content as base64. `scratch` is ours and is removed
+    nothing does. `supervised`: sandlock stands by and looks at its calls, which costs time; else its rules are the
+    kernel's alone, with a filter of ours. `feeds`: open descriptors it inherits, number -> content as base64. `scratch` is ours and is removed
     where the owner went; `writable` are the folders whose size counts. `rights`: whether it keeps the caller's
     capabilities, gives up all, or all but the one that maps root into a namespace. `visible`, `protected`, `temporary` and
     `network`: as `room` has them, for commands under `sandlock`; `hosts`: those that must have an address.
@@ -35,6 +36,7 @@ class Order(NamedTuple):
     writable: tuple[str, ...]
     bounds: Bounds
     rules: dict[str, object] | None = None
+    supervised: bool = False
     feeds: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never changed
     visible: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()

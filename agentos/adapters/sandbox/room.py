@@ -1,12 +1,12 @@
-"""Namespaces of its own for one command: nobody else's processes, network or shared memory, and every folder read-only but
-the few it may write. Landlock alone leaves holes: it says nothing about the mode, owner and times of a file, about limits
-set on other processes, or about network protocols other than TCP.
+"""Namespaces of its own for one command: nobody else's processes, network or shared memory, and of all folders those it was
+given. Landlock alone leaves holes: it says nothing about the mode, owner and times of a file, about sockets that lie in
+a folder, about limits set on other processes, or about network protocols other than TCP.
 
 The C library is called directly, because Python has no words for most of this. Everything fails with OSError; nothing must
 run then.
 """
 
-# ruff: noqa: PTH112, PTH120, PTH103, PTH123, S108
+# ruff: noqa: PTH103, PTH120, PTH123, PTH211, S108
 # pathlib would double the start-up of the launcher; what is shared here is shared with nobody else.
 import ctypes
 import fcntl
@@ -15,6 +15,7 @@ import signal
 import socket
 import stat
 import struct
+from contextlib import suppress
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -24,8 +25,14 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _READ_ONLY, _NO_SUID = 1, 2
 _MOUNT_SETATTR = 442  # the same on every machine
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_ROOT = "/tmp"
+"""Where the root folder of a room is made: a folder that every system has, and that no room shows."""
+_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SHARED_MEMORY = b"size=64m,mode=1777"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -72,21 +79,27 @@ def bury(child: int) -> int:
 
 
 def furnish(writable: tuple[str, ...], visible: tuple[str, ...], temporary: str) -> None:
-    """Effect: in this room, only `writable` may be written, `temporary` lies at /tmp, /dev/shm is its own, and of what lies
-    in either outside only the `visible` and the writable is left."""
-    hidden = [path for path in visible if path.startswith(("/tmp/", "/dev/shm/"))]
-    held = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (*hidden, *writable)}
+    """Effect: this room has a root folder of its own. In it lie the `visible`, to be read, and the `writable`, each at its
+    place; the devices everybody needs; `temporary` at /tmp; shared memory and processes of its own; and nothing else."""
+    held = {place: _hold(place) for place in {*writable, temporary, *DEVICES}}
+    for place in visible:
+        with suppress(FileNotFoundError):  # it went since somebody looked
+            held.setdefault(place, _hold(place))
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
-    _mount(temporary, "/tmp", None, _MS_BIND)
-    if os.path.isdir("/dev/shm"):
-        _mount("tmpfs", "/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, SHARED_MEMORY)
-    for path in sorted(held):
-        _bind(held[path], path)
-    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _mount("tmpfs", _ROOT, "tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=755")
+    _show(held[temporary], "/tmp")
+    os.makedirs(f"{_ROOT}/dev/shm")
+    _mount("tmpfs", f"{_ROOT}/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, SHARED_MEMORY)
+    for place in sorted(held):  # a folder before what lies in it
+        _show(held[place], place)
+    for name, target in _LINKS.items():
+        os.symlink(target, f"{_ROOT}/dev/{name}")
+    os.makedirs(f"{_ROOT}/proc", exist_ok=True)
+    _mount("proc", f"{_ROOT}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _enter(_ROOT)
     _set_attributes("/", _AT_RECURSIVE, on=_READ_ONLY | _NO_SUID)
-    for path in (*writable, "/tmp", "/dev/shm"):
-        if os.path.isdir(path):
-            _set_attributes(path, 0, off=_READ_ONLY)
+    for place in (*writable, "/tmp", "/dev/shm"):
+        _set_attributes(place, 0, off=_READ_ONLY)
     for descriptor in held.values():
         os.close(descriptor)
 
@@ -106,15 +119,32 @@ def end_with_parent() -> None:
     _checked("prctl", _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
 
 
-def _bind(descriptor: int, path: str) -> None:
-    """Effect: what `descriptor` is open on lies at `path`, which is made for it where it is not there."""
-    source = f"/proc/self/fd/{descriptor}"
-    if os.path.isdir(source):
-        os.makedirs(path, exist_ok=True)
-    elif not os.path.lexists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    _mount(source, path, None, _MS_BIND | _MS_REC)
+def _hold(place: str) -> int:
+    return os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _show(descriptor: int, place: str) -> None:
+    """Effect: what `descriptor` is open on lies at `place` in the root folder to come."""
+    source, target, mode = f"/proc/self/fd/{descriptor}", _ROOT + place, os.fstat(descriptor).st_mode
+    if stat.S_ISLNK(mode):
+        if not os.path.lexists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(os.readlink("", dir_fd=descriptor), target)
+        return
+    if stat.S_ISDIR(mode):
+        os.makedirs(target, exist_ok=True)
+    elif not os.path.lexists(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    _mount(source, target, None, _MS_BIND | _MS_REC)
+
+
+def _enter(root: str) -> None:
+    """Effect: `root` is the root folder of this process, and nothing that lies outside can be reached."""
+    os.chdir(root)
+    _checked("pivot_root", _libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."))
+    _checked("leaving the old root", _libc.umount2(b".", _MNT_DETACH))
+    os.chdir("/")
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: bytes | None = None) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from agentos.adapters.sandbox import launching
 from agentos.adapters.sandbox.order import Order
-from agentos.adapters.sandbox.surroundings import DEVICES, Surroundings, split
+from agentos.adapters.sandbox.room import DEVICES
+from agentos.adapters.sandbox.seccomp import refusing_filter
+from agentos.adapters.sandbox.surroundings import Surroundings, split
 from agentos.ports.sandbox import ANYWHERE, Command, CommandLimits, CommandResult
 
 WEB_PORTS = "80,443"
@@ -41,6 +43,8 @@ class SandlockSandbox:
         around = self._surroundings.readable(environment.get("PATH", ""))
         given, protected = split(command.readable, command.writable)
         readable = tuple(map(str, (*around, command.cwd, *given)))
+        hosts = () if command.network == ANYWHERE else command.network
+        supervised = bool(hosts) or refusing_filter() is None
         temporary = scratch / "tmp"
         temporary.mkdir()
         return Order(
@@ -54,20 +58,21 @@ class SandlockSandbox:
             protected=tuple(map(str, protected)),
             temporary=str(temporary),
             network=bool(command.network),
-            hosts=() if command.network == ANYWHERE else command.network,
+            hosts=hosts,
+            supervised=supervised,
             rules={
                 "fs_readable": [*readable, *DEVICES],
                 "fs_writable": [*writable, "/tmp", "/dev/shm", "/dev/null", "/dev/full"],  # noqa: S108 - its own
-                "max_processes": self._bounds.processes,
-                "max_open_files": self._bounds.open_files,
-                "extra_deny_syscalls": list(REFUSED_CALLS),
-                **_network(command.network),
+                **(self._watched(hosts) if supervised else {}),
             },
         )
 
-
-def _network(hosts: tuple[str, ...]) -> dict[str, object]:
-    """The rules for the network. Without any, a command has one to itself, in which there is only itself to reach."""
-    if not hosts or hosts == ANYWHERE:
-        return {"net_allow": ["*"], "net_allow_bind": ["*"]}
-    return {"net_allow": [host if ":" in host else f"tcp://{host}:{WEB_PORTS}" for host in hosts]}
+    def _watched(self, hosts: tuple[str, ...]) -> dict[str, object]:
+        """What only a supervisor can enforce."""
+        return {
+            "max_processes": self._bounds.processes,
+            "max_open_files": self._bounds.open_files,
+            "extra_deny_syscalls": list(REFUSED_CALLS),
+            "net_allow": [host if ":" in host else f"tcp://{host}:{WEB_PORTS}" for host in hosts] or ["*"],
+            **({} if hosts else {"net_allow_bind": ["*"]}),
+        }

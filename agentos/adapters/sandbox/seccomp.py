@@ -1,8 +1,10 @@
 """A filter of system calls as the kernel takes it: what no build and no test needs, refused with EPERM."""
 
-import platform
+import ctypes
+import os
 import struct
 
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2  # <linux/prctl.h>, <linux/seccomp.h>
 _X32_BIT = 0x40000000
 _EPERM, _ENOSYS = 1, 38
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -71,7 +73,7 @@ _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
 
 def refusing_filter(machine: str | None = None) -> bytes | None:
     """The filter for `machine` (this one), to be loaded by who starts a command; None where its calls are not known."""
-    known = _ARCHES.get(machine or platform.machine())
+    known = _ARCHES.get(machine or os.uname().machine)
     if known is None:
         return None
     arch, column = known
@@ -98,6 +100,21 @@ def refusing_filter(machine: str | None = None) -> bytes | None:
 _Instruction = tuple[int, int, int, int]
 _NO: _Instruction = (_RETURN, 0, 0, _ERRNO | _EPERM)
 _YES: _Instruction = (_RETURN, 0, 0, _ALLOW)
+
+
+def load(program: bytes) -> None:
+    """Effect: the filter `program` holds for this process, which can gain no rights any more, and for all it starts.
+    Raises OSError where the kernel does not take it; nothing must run then."""
+    size = struct.calcsize("HBBI")
+    held = ctypes.create_string_buffer(program, len(program))
+    described = _Program(len(program) // size, ctypes.addressof(held))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(described), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "system calls could not be filtered")
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
 def _refused_if(number: int, *then: _Instruction) -> tuple[_Instruction, ...]:

@@ -5,14 +5,18 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 from agentos.adapters.sandbox.order import Order, Place, read_order
 from agentos.adapters.sandbox.rights import SETFCAP, give_up_rights
 from agentos.adapters.sandbox.room import bury, end_with_parent, fork_into_room, furnish, protect, settle
+from agentos.adapters.sandbox.seccomp import load, refusing_filter
 from agentos.adapters.sandbox.tree import DEFAULT_SIGNALS
 
 NOT_RUN = 126
+_FILTER = refusing_filter() or b""
+"""Made once, for every worker."""
 ORDER_MOST_BYTES = 200_000
 """Below what a Unix socket takes in one message by default."""
 
@@ -96,7 +100,7 @@ def _obey(order: Order, output: int, complaint: int) -> int:
     _bound(order)
     if order.rules is None:
         _become(order)
-    return _guard(order, order.rules, complaint)
+    return _confine(order, order.rules, complaint)
 
 
 def _become(order: Order) -> NoReturn:
@@ -108,14 +112,22 @@ def _become(order: Order) -> NoReturn:
     os.execve(order.argv[0], order.argv, order.env)  # noqa: S606
 
 
-def _guard(order: Order, rules: dict[str, object], complaint: int) -> int:
-    """The exit code of the command under `sandlock`, which supervises it from this process."""
+def _confine(order: Order, rules: dict[str, object], complaint: int) -> int:
+    """The exit code of the command under `sandlock`, where that supervises it from this process; else this process
+    becomes the command."""
     import sandlock
 
     _require_addresses(order.hosts)
     furnish(order.writable, order.visible, order.temporary)
     protect(order.protected)
     give_up_rights()
+    if not order.supervised:
+        # Processes are counted in this room; the kernel counts nothing for root, so they are looked at from outside, too.
+        _limit({resource.RLIMIT_NPROC: order.bounds.processes, resource.RLIMIT_NOFILE: order.bounds.open_files})
+        os.chdir(order.cwd)
+        sandlock.confine(sandlock.Sandbox(**rules))
+        load(_FILTER)
+        os.execve(order.argv[0], order.argv, order.env)  # noqa: S606
     box = sandlock.Sandbox(**rules, env=order.env, cwd=order.cwd, name=f"agentos-{os.getpid()}")
     process = box.popen(list(order.argv), stdin=sandlock.StdioMode.NULL)
     os.close(complaint)
@@ -151,8 +163,12 @@ def _bound(order: Order) -> None:
         resource.RLIMIT_FSIZE: bounds.disk_bytes,
         resource.RLIMIT_CPU: int(bounds.cpu_s) + 2,  # the whole tree is looked at before, and stopped with a word
     }
-    if order.rules is None:  # who guards needs descriptors of its own, and bounds those of the guarded
+    if order.rules is None:
         kinds[resource.RLIMIT_NOFILE] = bounds.open_files
+    _limit(kinds)
+
+
+def _limit(kinds: Mapping[int, int]) -> None:
     for kind, most in kinds.items():
         hard = resource.getrlimit(kind)[1]
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)
