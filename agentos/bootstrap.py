@@ -12,6 +12,7 @@ from agentos.adapters.registry import backend
 from agentos.config.load import Loaded, keys_present, load
 from agentos.config.models import choose, price_table
 from agentos.config.settings import Settings
+from agentos.domain.budget import unpriced
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event
 from agentos.domain.naming import repo_key, safe_name
@@ -106,11 +107,21 @@ def _require_means(settings: Settings) -> None:
     models = _models(settings, None)
     for model in sorted(set(choose(settings, keys_present()).models.values())):
         models.require(model)
+        _require_price(settings, models, model)
     from agentos.adapters.sandbox.choosing import refusal_at_sight
 
     refusal = refusal_at_sight(_wish(settings))
     if refusal:
         raise UsageError(refusal)
+
+
+def _require_price(settings: Settings, models: "ChatModels", model: str) -> None:
+    """Raises UsageError for a model that no ceiling could ever count: its price is unknown, and no tokens are bounded."""
+    if settings.budget.ceilings().hold_tokens:
+        return
+    for each in models.answering(model):
+        if models.cost_usd(each, 1, 1) is None:
+            raise UsageError(unpriced(each))
 
 
 @dataclass(frozen=True)
@@ -224,29 +235,22 @@ async def _equip(store: Store, home: Path, run: Run, fence: "Fence") -> "RunCont
 
 
 async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tuple[Place, OwnedRepository]) -> "Ports":
-    from agentos.workflows.kit.budget import BudgetedModels, require
+    from agentos.workflows.kit.budget import Purse
     from agentos.workflows.kit.context import Ports
     from agentos.workflows.kit.recorded_model import RecordedModels
 
     place, repo = where
     settings, clock = place.settings, backend("clock", "system")()
 
-    async def allow() -> None:
-        await require(store, run.ref.id, settings.budget.ceilings(), clock)
-
-    models, sandbox = BudgetedModels(_models(settings, run.ref.issue.number), allow), await _sandbox(settings)
+    purse = Purse(store, clock, settings.budget.ceilings())
+    models = RecordedModels(_models(settings, run.ref.issue.number), store.exchanges, fence, purse)
+    sandbox = await _sandbox(settings)
     agent = backend("agent", settings.agent.kind)
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
         forge=_forge(place, repo, home),
-        # The agent asks again after a kill and relies on being given the same replies.
-        agent=agent(
-            models=RecordedModels(models, store.exchanges, fence),
-            exchanges=store.exchanges,
-            sandbox=sandbox,
-            fence=fence,
-        ),
+        agent=agent(models=models, exchanges=store.exchanges, sandbox=sandbox, fence=fence),
         models=models,
         sandbox=sandbox,
         deployer=deployer(home / "deployments", settings.deploy) if settings.deploy else deployer(home / "deployments"),

@@ -18,7 +18,7 @@ from agentos.config.words import (
     PriorityName,
     Seconds,
 )
-from agentos.domain.budget import Budget
+from agentos.domain.budget import Budget, Budgets
 from agentos.domain.check import CheckCommand
 from agentos.domain.document import WorkType
 from agentos.domain.error import UsageError
@@ -200,17 +200,39 @@ Amount: TypeAlias = Annotated[Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_none)]
 
 
-class BudgetSettings(_Part):
-    """Ceilings of one run; None (on a command line: `none`) means no ceiling of that kind. `wall_s`: its time at work."""
+class CeilingSettings(_Part):
+    """Ceilings of one kind of work; None (on a command line: `none`) means none. `wall_s`: the time at work."""
 
     usd: Amount = None
     tokens: Count = None
     calls: Count = None
     wall_s: Amount = None
 
-    def ceilings(self) -> Budget:
+    def budget(self) -> Budget:
         """The ceilings as the domain wants them."""
         return Budget(self.usd, self.tokens, self.calls, self.wall_s)
+
+
+class CallCeilingSettings(_Part):
+    """What one model call may come to at its worst."""
+
+    usd: Amount = None
+    tokens: Count = None
+
+
+class BudgetSettings(CeilingSettings):
+    """Ceilings of one issue, all its runs together: money, tokens, model calls, and `wall_s`, its time at work; None (on a
+    command line: `none`) means no ceiling. `stage`: the same for each stage of it; `day`: for all work of a day (UTC) that
+    is kept in this database; `call`: what one model call may come to at its worst."""
+
+    stage: CeilingSettings = CeilingSettings()
+    day: CeilingSettings = CeilingSettings()
+    call: CallCeilingSettings = CallCeilingSettings()
+
+    def ceilings(self) -> Budgets:
+        """All ceilings as the domain wants them."""
+        call = Budget(self.call.usd, self.call.tokens)
+        return Budgets(self.budget(), self.stage.budget(), self.day.budget(), call)
 
 
 class ScopeSettings(_Part):

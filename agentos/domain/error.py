@@ -27,14 +27,21 @@ class UsageError(AgentOSError):
 
 
 class OutsideError(AgentOSError):
-    """Something outside AgentOS refused or broke; `kind` decides who retries it."""
+    """Something outside AgentOS refused or broke; `kind` decides who retries it. `unanswered`: how many requests to a model
+    broke under way, which may cost as much as if they had been answered."""
 
     def __init__(
-        self, message: str, *, kind: FailureKind = FailureKind.PERMANENT, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        kind: FailureKind = FailureKind.PERMANENT,
+        retry_after_s: float | None = None,
+        unanswered: int = 0,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after_s = retry_after_s
+        self.unanswered = unanswered
 
 
 class TooLong(OutsideError):

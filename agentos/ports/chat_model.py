@@ -38,6 +38,10 @@ class ChatModels(Protocol):
         """The price of one call in US dollars; None where the price is unknown (never 0 by mistake)."""
         ...
 
+    def answering(self, model: str) -> tuple[str, ...]:
+        """Who may answer a call of `model`: itself, then the model that is asked where it is out of reach."""
+        ...
+
     def leftovers(self, asked: "Iterable[tuple[Stage, str, int, int]]") -> tuple[str, ...]:
         """What a finished run should have asked for and did not, as sentences; always empty for real providers.
 

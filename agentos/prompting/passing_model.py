@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -14,7 +15,6 @@ from pydantic import BaseModel, Field
 
 from agentos.domain.budget import Spend
 from agentos.domain.error import BugError
-from agentos.ports.chat_model import ChatModels
 from agentos.prompting.structured import read_answer
 
 
@@ -107,8 +107,8 @@ def json_schema(schema: Any) -> dict[str, Any]:
     return dict(schema)
 
 
-def request_digest(messages: list[BaseMessage], options: dict[str, Any]) -> str:
-    """The sha256 (hex) of what a model is asked: roles, contents, tool calls and results, tools and schema on offer.
+def request_text(messages: list[BaseMessage], options: dict[str, Any]) -> str:
+    """What a model is asked, as ASCII JSON: roles, contents, tool calls and results, tools and schema on offer.
 
     Ids that a provider or library invents for messages and tool calls do not count.
     """
@@ -116,19 +116,36 @@ def request_digest(messages: list[BaseMessage], options: dict[str, Any]) -> str:
         "messages": [_told(message) for message in messages],
         "options": {k: _plain(k, v) for k, v in options.items()},
     }
-    text = json.dumps(asked, sort_keys=True, ensure_ascii=True, default=str)
+    return json.dumps(asked, sort_keys=True, ensure_ascii=True, default=str)
+
+
+def text_digest(text: str) -> str:
+    """The sha256 (hex) of `text`."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def spend_of(answer: AIMessage, models: ChatModels, model: str) -> Spend:
-    """What `answer` cost: a price the provider states goes before the price table; unknown use is an unknown price."""
-    usage = answer.usage_metadata
-    if usage is None:
-        return Spend(calls=1, usd=None)
-    used, made = usage["input_tokens"], usage["output_tokens"]
-    metadata = answer.response_metadata
-    usd = metadata["usd"] if "usd" in metadata else models.cost_usd(model, used, made)
-    return Spend(calls=1, input_tokens=used, output_tokens=made, usd=usd)
+def request_digest(messages: list[BaseMessage], options: dict[str, Any]) -> str:
+    """The sha256 (hex) of `request_text`."""
+    return text_digest(request_text(messages, options))
+
+
+CHARGED = "charged"
+"""Where a kept answer says what was charged for it."""
+
+
+def with_charge(answer: AIMessage, spend: Spend) -> AIMessage:
+    """`answer` that says what was charged for it."""
+    return answer.model_copy(update={"response_metadata": {**answer.response_metadata, CHARGED: asdict(spend)}})
+
+
+def charge_of(answer: AIMessage) -> Spend:
+    """What was charged for `answer`, which was kept."""
+    return Spend(**answer.response_metadata[CHARGED])
+
+
+def answered_by(answer: AIMessage, asked: str) -> str:
+    """The `provider:model` that gave `answer`: `asked`, or who stood in for it."""
+    return str(answer.response_metadata.get("answered_by", asked))
 
 
 def _told(message: BaseMessage) -> dict[str, Any]:

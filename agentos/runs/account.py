@@ -84,7 +84,7 @@ async def account_of(store: Store, run: Run) -> Account:
     """The account of `run` as the store has it now."""
     events = await store.ledger.read(run.ref.id)
     refs = await store.artifacts.of_run(run.ref.id)
-    verdicts, spent = tuple(verdicts_in(events)), await store.exchanges.spend_by(run.ref.id, "stage")
+    verdicts, spent = tuple(verdicts_in(events)), await store.costs.spend_by(run.ref.id, "stage")
     brief, patch = await _content(store, refs, "issue-brief.json"), await _content(store, refs, "diff.patch")
     return Account(
         run=run,
@@ -95,7 +95,7 @@ async def account_of(store: Store, run: Run) -> Account:
         findings=judged(verdicts),
         decisions=await store.decisions.of_run(run.ref.id),
         cost_by_stage={stage: spent[stage] for stage in Stage if stage in spent},
-        cost_by_model=await store.exchanges.spend_by(run.ref.id, "model"),
+        cost_by_model=await store.costs.spend_by(run.ref.id, "model"),
         artifacts=tuple({ref.path: ref for ref in refs}.values()),
         redrafts=await _redrafts(store, refs),
         change=await measured_change(store, refs),

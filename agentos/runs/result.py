@@ -76,7 +76,7 @@ async def result_of(store: Store, run: Run) -> OrchestrationResult:
     return OrchestrationResult(
         run=run,
         wait=wait,
-        spend=await store.exchanges.spend(run.ref.id),
+        spend=await store.costs.spend(run.ref.id),
         pr_url=str(effects.get("pr", {}).get("url", "")),
         merge_sha=str(effects.get("merge", {}).get("sha", "")),
         paths={ref.path.rsplit("/", 1)[-1]: ref.path for ref in refs},

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentos.store.artifacts import ArtifactStore
+from agentos.store.costs import CostStore
 from agentos.store.database import Database
 from agentos.store.decisions import DecisionStore
 from agentos.store.effects import EffectStore
@@ -24,6 +25,7 @@ class Store:
     decisions: DecisionStore
     artifacts: ArtifactStore
     exchanges: ExchangeStore
+    costs: CostStore
     plans: PlanStore
 
     @classmethod
@@ -37,5 +39,6 @@ class Store:
             DecisionStore(db),
             ArtifactStore(db, home),
             ExchangeStore(db),
+            CostStore(db),
             PlanStore(db),
         )

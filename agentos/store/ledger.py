@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any, TypeAlias
 
 from psycopg.errors import UniqueViolation
@@ -24,6 +26,13 @@ _TELL = """
     SELECT told.*, counted.*, pg_notify('{channel}', told.run_id::text) FROM told, counted"""
 _ONCE = "events_run_id_event_id_key"
 _READ = "SELECT * FROM events WHERE run_id = %s AND seq > %s ORDER BY seq"
+_HISTORIES = """
+    SELECT run_id, seq, at, kind, events.stage, events.step, '{}'::json AS data,
+        (runs.repo, runs.issue) = (own.repo, own.issue) AS of_issue
+    FROM events JOIN runs ON runs.id = run_id JOIN runs AS own ON own.id = %(run_id)s
+    WHERE (runs.repo, runs.issue) = (own.repo, own.issue)
+        OR (%(since)s::timestamptz IS NOT NULL AND coalesce(runs.completed_at >= %(since)s, true))
+    ORDER BY run_id, seq"""
 
 Observer: TypeAlias = Callable[[Event], None]
 """Told each event of this process once it is committed, for live displays. Must not block or raise."""
@@ -31,6 +40,15 @@ Observer: TypeAlias = Callable[[Event], None]
 
 def unseen(event: Event) -> None:
     """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened in a run, without the data of its events; `of_issue`: it works on the issue that was asked for."""
+
+    run_id: int
+    of_issue: bool
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,12 @@ class Ledger:
     async def read(self, run_id: int, *, after: int = 0) -> tuple[Event, ...]:
         """The run's events with a number greater than `after`, in order."""
         return tuple(as_event(row) for row in await self._db.rows(_READ, (run_id, after)))
+
+    async def histories(self, run_id: int, *, since: datetime | None = None) -> tuple[History, ...]:
+        """The histories of all runs of the issue of `run_id`; with `since`, of every run that had not ended before, too."""
+        rows = await self._db.rows(_HISTORIES, {"run_id": run_id, "since": since})
+        runs = groupby(rows, key=lambda row: (row["run_id"], row["of_issue"]))
+        return tuple(History(number, ours, tuple(map(as_event, told))) for (number, ours), told in runs)
 
     async def follow(self, run_id: int, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """The run's events after `after`, those to come included; ends only with its reader. Nothing is polled."""

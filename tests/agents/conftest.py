@@ -11,16 +11,19 @@ from langchain_core.outputs import ChatResult
 
 from agentos.adapters.agent.native.agent import NativeAgent
 from agentos.adapters.agent.native.submission import LOOK
+from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.model.script import ReplyTable, ScriptedReply
 from agentos.adapters.model.scripted import ScriptedModels
 from agentos.adapters.model.scripted_model import ScriptedChatModel
 from agentos.adapters.sandbox.process import ProcessSandbox
+from agentos.domain.budget import Budgets
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
 from agentos.ports.agent import AgentActed, AgentFinished, AgentLimits, AgentTask
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, ChatModels
 from agentos.store import Store
 from agentos.store.fence import Fence
+from agentos.workflows.kit.budget import NO_CEILINGS, Purse
 from agentos.workflows.kit.recorded_model import RecordedModels
 from tests.agents.model_server import SUBMIT
 
@@ -88,8 +91,11 @@ class Bench:
             (Stage.IMPL, "implementer", 1, turn): ScriptedReply.model_validate(reply) for turn, reply in enumerate(told)
         }
         scripted = HeardModels(ReplyTable(replies, origin="the test"), self.heard)
-        models = RecordedModels(scripted, self.store.exchanges, self.fence)
+        models = self.recorded(scripted)
         return NativeAgent(models=models, exchanges=self.store.exchanges, sandbox=ProcessSandbox(), fence=self.fence)
+
+    def recorded(self, models: ChatModels, budgets: Budgets = NO_CEILINGS) -> RecordedModels:
+        return RecordedModels(models, self.store.exchanges, self.fence, Purse(self.store, SystemClock(), budgets))
 
     async def play(self, *turns: Mapping[str, Any], limits: AgentLimits | None = None) -> Played:
         task = replace(self.task, limits=limits or self.task.limits)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from agentos.adapters.agent.native.agent import NativeAgent
+from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.model.scripted import ScriptedModels
 from agentos.adapters.sandbox.process import ProcessSandbox
 from agentos.domain.pipeline import Stage
@@ -13,6 +14,7 @@ from agentos.ports.agent import AgentActed, AgentLimits, AgentTask
 from agentos.ports.chat_model import CallRef
 from agentos.store import Store
 from agentos.store.database import open_database
+from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.recorded_model import RecordedModels
 
 
@@ -21,7 +23,7 @@ async def main(url: str, folder: Path, model_url: str, run_id: int) -> None:
         store = Store.on(db, folder / "home")
         while (fence := await store.runs.acquire(run_id, owner="test", lease_s=0.1)) is None:
             await asyncio.sleep(0.02)
-        models = RecordedModels(ScriptedModels.on(model_url), store.exchanges, fence)
+        models = RecordedModels(ScriptedModels.on(model_url), store.exchanges, fence, Purse(store, SystemClock()))
         agent = NativeAgent(models=models, exchanges=store.exchanges, sandbox=ProcessSandbox(), fence=fence)
         call = CallRef(run_id, "task-1", Stage.IMPL, "implementer", 1)
         task = AgentTask(

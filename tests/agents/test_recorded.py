@@ -12,7 +12,6 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import Stage
 from agentos.ports.chat_model import CallRef
 from agentos.workflows.kit.ask import Ask, ask
-from agentos.workflows.kit.recorded_model import RecordedModels
 from tests.agents.conftest import Bench
 from tests.agents.model_server import model_server
 
@@ -36,30 +35,30 @@ def asked(bench: Bench, **changes: Any) -> Ask:
 async def test_an_answer_is_paid_for_once(bench: Bench) -> None:
     with model_server({("lld", "reviewer", 1, 0): GOOD}) as server:
         for _ in range(3):
-            answer = await ask(ScriptedModels.on(server.url), bench.store.exchanges, bench.fence, asked(bench))
+            answer = await ask(bench.recorded(ScriptedModels.on(server.url)), asked(bench))
             assert answer.value == Verdict(approve=True, reason="fine")
             assert answer.spend == Spend(1, 5, 2, 0.25)
         assert list(server.asked.values()) == [1]
-    assert await bench.store.exchanges.spend(bench.fence.run_id) == Spend(1, 5, 2, 0.25)
+    assert await bench.store.costs.spend(bench.fence.run_id) == Spend(1, 5, 2, 0.25)
 
 
 async def test_another_question_of_the_same_step_is_another_call(bench: Bench) -> None:
     replies = {("lld", "reviewer", 1, 0): GOOD, ("lld", "drafter", 1, 0): GOOD}
     with model_server(replies) as server:
-        models = ScriptedModels.on(server.url)
+        models = bench.recorded(ScriptedModels.on(server.url))
         for request in (
             asked(bench),
             asked(bench, text="Judge that."),
             asked(bench, call=CallRef(bench.fence.run_id, "task-9", Stage.LLD, "drafter", 1)),
         ):
-            await ask(models, bench.store.exchanges, bench.fence, request)
+            await ask(models, request)
         assert sum(server.asked.values()) == 3
     assert len(await bench.store.exchanges.calls(bench.fence.run_id)) == 3
 
 
 async def test_an_unreadable_answer_is_sent_back_once_with_what_is_wrong(bench: Bench) -> None:
     with model_server({("lld", "reviewer", 1, 0): BAD, ("lld", "reviewer", 1, 1): GOOD}) as server:
-        answer = await ask(ScriptedModels.on(server.url), bench.store.exchanges, bench.fence, asked(bench))
+        answer = await ask(bench.recorded(ScriptedModels.on(server.url)), asked(bench))
         assert list(server.asked.values()) == [1, 1]
     assert answer.value == Verdict(approve=True, reason="fine")
     # One price is unknown, so the sum is.
@@ -71,7 +70,7 @@ async def test_an_answer_unreadable_twice_is_never_a_pass(bench: Bench) -> None:
         model_server({("lld", "reviewer", 1, turn): BAD for turn in range(3)}) as server,
         pytest.raises(OutsideError, match="reason: Field required") as caught,
     ):
-        await ask(ScriptedModels.on(server.url), bench.store.exchanges, bench.fence, asked(bench))
+        await ask(bench.recorded(ScriptedModels.on(server.url)), asked(bench))
     assert caught.value.kind is FailureKind.INVALID
     assert sum(server.asked.values()) == 2
 
@@ -79,7 +78,7 @@ async def test_an_answer_unreadable_twice_is_never_a_pass(bench: Bench) -> None:
 async def test_a_reply_that_postgresql_could_not_hold_is_made_storable(bench: Bench) -> None:
     dirty = {"json": {"approve": True, "reason": "nul \x00 zero\u200bwidth \x1b[31mred"}}
     with model_server({("lld", "reviewer", 1, 0): dirty}) as server:
-        answer = await ask(ScriptedModels.on(server.url), bench.store.exchanges, bench.fence, asked(bench))
+        answer = await ask(bench.recorded(ScriptedModels.on(server.url)), asked(bench))
     assert answer.value == Verdict(approve=True, reason="nul  zerowidth red")
 
 
@@ -91,7 +90,7 @@ async def test_code_in_a_tool_call_is_kept_to_the_letter(bench: Bench) -> None:
     reply = {"tool_calls": [{"name": "write", "args": {"content": code + "\x00"}}]}
     call = CallRef(bench.fence.run_id, "task-9", Stage.IMPL, "implementer", 1)
     with model_server({("impl", "implementer", 1, 0): reply}) as server:
-        models = RecordedModels(ScriptedModels.on(server.url), bench.store.exchanges, bench.fence)
+        models = bench.recorded(ScriptedModels.on(server.url))
         first = await models.open("scripted:x", call).bind_tools([write]).ainvoke([HumanMessage("go")])
         second = await models.open("scripted:x", call).bind_tools([write]).ainvoke([HumanMessage("go")])
         assert list(server.asked.values()) == [1]

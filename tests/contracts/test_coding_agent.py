@@ -8,6 +8,7 @@ import pytest
 
 from agentos.adapters.agent.native.agent import NativeAgent
 from agentos.adapters.agent.scripted import ScriptedAgent, ScriptedSession
+from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.model.script import Key, ReplyTable, ScriptedReply
 from agentos.adapters.model.scripted import ScriptedModels
 from agentos.adapters.registry import BACKENDS
@@ -20,6 +21,7 @@ from agentos.ports.agent import AgentActed, AgentEvent, AgentFinished, AgentStat
 from agentos.ports.chat_model import CallRef
 from agentos.store import Store
 from agentos.store.fence import Fence
+from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.recorded_model import RecordedModels
 
 EVIDENCE = (Evidence("AC-1", ("tests/test_a.py::test_a",)),)
@@ -62,7 +64,12 @@ def native(store: Store, fence: Fence, files: dict[str, str], status: AgentStatu
     replies: dict[Key, ScriptedReply] = {
         (Stage.IMPL, "implementer", 1, turn): ScriptedReply.model_validate(reply) for turn, reply in enumerate(turns)
     }
-    models = RecordedModels(ScriptedModels(source=ReplyTable(replies, origin="the test")), store.exchanges, fence)
+    models = RecordedModels(
+        ScriptedModels(source=ReplyTable(replies, origin="the test")),
+        store.exchanges,
+        fence,
+        Purse(store, SystemClock()),
+    )
     return NativeAgent(models=models, exchanges=store.exchanges, sandbox=ProcessSandbox(), fence=fence)
 
 

@@ -7,11 +7,13 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agentos.adapters.model.langchain import LangChainModels
 from agentos.config.settings import ModelsSettings, PriceSettings
+from agentos.domain.budget import Spend
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import Stage
 from agentos.ports.chat_model import CallRef
-from agentos.prompting.passing_model import spend_of
+from agentos.prompting.passing_model import answered_by
+from agentos.workflows.kit.recorded_model import cost_of
 from tests.models.clock import NotingClock
 from tests.models.server import Provider, Step, playing
 from tests.models.wires import ANTHROPIC, IN, OPENAI_CHAT, OUT
@@ -52,7 +54,8 @@ async def test_a_model_that_stays_down_is_stood_in_for_to_the_end_of_the_convers
         answer = await model.ainvoke(TALK)
         again = await model.ainvoke([*TALK, answer, HumanMessage("and?")])
     assert (one.fired, two.fired, again.text) == (["down"] * 5, ["", ""], "hello")
-    assert spend_of(answer, models, FIRST.model).usd == IN + 2 * OUT
+    spend = cost_of(answer, models, FIRST.model, Spend(1, 7, 7, 7.0))
+    assert (answered_by(answer, FIRST.model), spend) == (SPARE.model, Spend(1, IN, OUT, IN + 2 * OUT))
     told = two.asked[0]["messages"][1]
     assert (told["content"], told["tool_calls"][0]["function"]["name"]) == ("so", "look")
     assert "signature" not in str(two.asked)

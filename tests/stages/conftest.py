@@ -25,9 +25,12 @@ from agentos.domain.run import RunRef
 from agentos.domain.status import JobState
 from agentos.prompting.library import PromptLibrary, Rendered
 from agentos.store import Store
+from agentos.store.fence import Fence
 from agentos.store.runs import Change
 from agentos.workflows.kit.board import STATUS_COMMENT
+from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.context import Ports, RunContext
+from agentos.workflows.kit.recorded_model import RecordedModels
 from agentos.workflows.kit.records import dump_json
 from agentos.workflows.kit.stage import Compiled
 from agentos.workflows.kit.state import RunState
@@ -136,7 +139,8 @@ class Stand:
         await self.store.runs.transition(fence, change, event=EventKind.RUN_ENDED, data={}, event_id="ended")
         await self.store.runs.release(fence)
         run, fence = await _started(self.store, self.ctx.issue, self.target)
-        return replace(self, ctx=replace(self.ctx, run=run, fence=fence))
+        ports = replace(self.ctx.ports, models=_recorded(self.store, fence, self.answers))
+        return replace(self, ctx=replace(self.ctx, run=run, fence=fence, ports=ports))
 
     def with_settings(self, **settings: Any) -> "Stand":
         """The same stand with other settings (`orchestrator={…}`, `budget={…}`)."""
@@ -185,7 +189,7 @@ async def equip(store: Store, tmp_path: Path) -> Equip:
             workflow=Workflow(body="Keep changes small."),
             choice=choose(chosen, ()),
             prompts=PromptLibrary(data_folder("prompts")),
-            ports=_ports(tracker, table, ports or {}),
+            ports=_ports(tracker, _recorded(store, fence, table), ports or {}),
             store=store,
             repo=await OwnedRepository.open(home, target, REPO),
             target=target,
@@ -220,12 +224,17 @@ def _settings(home: Path, settings: Mapping[str, Any]) -> Settings:
     return Settings.model_validate({"home": home, "models": {"script": str(home / "replies.json")}, **settings})
 
 
-def _ports(tracker: MemoryTracker, table: dict[Key, ScriptedReply], ports: Mapping[str, Any]) -> Ports:
+def _recorded(store: Store, fence: Fence, table: dict[Key, ScriptedReply]) -> RecordedModels:
+    models = ScriptedModels(source=_LiveTable(table))
+    return RecordedModels(models, store.exchanges, fence, Purse(store, SystemClock()))
+
+
+def _ports(tracker: MemoryTracker, models: RecordedModels, ports: Mapping[str, Any]) -> Ports:
     given: dict[str, Any] = {
         "tracker": tracker,
         "forge": MemoryForge(),
         "agent": Absent("agent"),
-        "models": ScriptedModels(source=_LiveTable(table)),
+        "models": models,
         "sandbox": Absent("sandbox"),
         "deployer": Absent("deployer"),
         "notifier": MemoryNotifier(),

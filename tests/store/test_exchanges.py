@@ -11,6 +11,8 @@ from agentos.store import Store
 from agentos.store.exchanges import ToolState
 from agentos.store.fence import Fence
 
+WORST = Spend(1, 1000, 1000, 10.0)
+
 
 @pytest.fixture
 async def fence(store: Store) -> Fence:
@@ -22,7 +24,8 @@ async def fence(store: Store) -> Fence:
 
 async def keep(store: Store, fence: Fence, n: int, payload: dict[str, object], spend: Spend, model: str = "m") -> None:
     call = CallRef(fence.run_id, "task", Stage.LLD if n % 2 else Stage.SPEC, "drafter", 1)
-    await store.exchanges.keep_reply(fence, call, n, f"d{n}", model=model, payload=payload, spend=spend)
+    reserved = await store.exchanges.reserve(fence, call, n, f"d{n}", model="asked", worst=WORST)
+    await store.exchanges.keep_reply(fence, reserved.id, model=model, payload=payload, spend=spend)
 
 
 async def test_a_reply_comes_back_key_for_key_and_the_first_one_stays(store: Store, fence: Fence) -> None:
@@ -32,21 +35,22 @@ async def test_a_reply_comes_back_key_for_key_and_the_first_one_stays(store: Sto
     assert json.dumps(await store.exchanges.reply("task", 0, "d0")) == json.dumps(payload)
     assert await store.exchanges.reply("task", 0, "d1") is None
     assert await store.exchanges.reply("task", 1, "d0") is None
-    assert (await store.exchanges.spend(fence.run_id)).calls == 1
+    assert len(await store.exchanges.calls(fence.run_id)) == 1
+    assert (await store.costs.spend(fence.run_id)).calls == 2, "the second one was paid for, too"
 
 
 async def test_spend_is_summed_and_one_unknown_price_makes_the_sum_unknown(store: Store, fence: Fence) -> None:
-    assert await store.exchanges.spend(fence.run_id) == Spend()
+    assert await store.costs.spend(fence.run_id) == Spend()
     await keep(store, fence, 0, {}, Spend(1, 10, 5, 0.25))
     await keep(store, fence, 1, {}, Spend(3, 20, 6, 0.5))
-    assert await store.exchanges.spend(fence.run_id) == Spend(4, 30, 11, 0.75)
+    assert await store.costs.spend(fence.run_id) == Spend(4, 30, 11, 0.75)
     await keep(store, fence, 2, {}, Spend(1, 1, 1, None), model="unpriced")
-    assert await store.exchanges.spend(fence.run_id) == Spend(5, 31, 12, None)
-    assert await store.exchanges.spend_by(fence.run_id, "model") == {
+    assert await store.costs.spend(fence.run_id) == Spend(5, 31, 12, None)
+    assert await store.costs.spend_by(fence.run_id, "model") == {
         "m": Spend(4, 30, 11, 0.75),
         "unpriced": Spend(1, 1, 1, None),
     }
-    by_stage = await store.exchanges.spend_by(fence.run_id, "stage")
+    by_stage = await store.costs.spend_by(fence.run_id, "stage")
     assert by_stage == {"lld": Spend(3, 20, 6, 0.5), "spec": Spend(2, 11, 6, None)}
     calls = await store.exchanges.calls(fence.run_id)
     assert [(call.stage, call.role, call.round, call.n, call.model) for call in calls] == [

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,11 @@ KEY = EffectKey("branch")
 HERE = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "1"}}
 
 
+async def reserve(store: Store, fence: Fence) -> int:
+    call = CallRef(fence.run_id, "task", Stage.LLD, "drafter", 1)
+    return (await store.exchanges.reserve(fence, call, 0, "d", model="m", worst=Spend(calls=1))).id
+
+
 @dataclass
 class Writer:
     """Every way to write for a run, by name."""
@@ -36,6 +41,7 @@ class Writer:
     store: Store
     fence: Fence
     decision_id: int
+    call_id: int
 
     async def transition(self) -> None:
         change, event = Change(job=JobState.RUNNING), EventKind.RUN_RESUMED
@@ -53,9 +59,14 @@ class Writer:
     async def artifact(self) -> None:
         await self.store.artifacts.put(self.fence, ISSUE, 1, ArtifactKind.LLD, b"new", suffix=".md")
 
-    async def reply(self) -> None:
-        call = CallRef(self.fence.run_id, "task", Stage.LLD, "drafter", 1)
-        await self.store.exchanges.keep_reply(self.fence, call, 0, "d", model="m", payload={}, spend=Spend(calls=1))
+    async def reservation(self) -> None:
+        await reserve(self.store, self.fence)
+
+    async def settlement(self) -> None:
+        await self.store.exchanges.keep_reply(self.fence, self.call_id, model="m", payload={}, spend=Spend(calls=1))
+
+    async def refusal(self) -> None:
+        await self.store.exchanges.give_up(self.fence, self.call_id, Spend())
 
     async def tool_start(self) -> None:
         await self.store.exchanges.start_tool(self.fence, "task", "call")
@@ -81,7 +92,7 @@ WAYS: dict[str, Callable[[Writer], Awaitable[None]]] = {
     name: way for name, way in vars(Writer).items() if asyncio.iscoroutinefunction(way)
 }
 TABLES = [
-    *("runs", "events", "effects", "decisions", "artifact_contents", "artifacts", "replies", "tool_calls"),
+    *("runs", "events", "effects", "decisions", "artifact_contents", "artifacts", "model_calls", "tool_calls"),
     *("checkpoints", "checkpoint_blobs", "checkpoint_writes"),
 ]
 
@@ -99,7 +110,7 @@ async def stale(store: Store) -> Writer:
     assert fence is not None
     assert row is not None
     await store.effects.intend(fence, ISSUE, KEY)
-    return Writer(store, fence, row.id)
+    return Writer(store, fence, row.id, await reserve(store, fence))
 
 
 async def take_over(store: Store, fence: Fence) -> Fence:
@@ -119,7 +130,7 @@ async def test_a_stale_owner_can_write_nothing(store: Store, stale: Writer, way:
         await WAYS[way](stale)
     assert await everything(store) == before
     # The same write is good for the successor: it was the fence that refused, nothing else.
-    await WAYS[way](Writer(store, successor, stale.decision_id))
+    await WAYS[way](replace(stale, fence=successor))
     assert await everything(store) != before
 
 

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,7 +51,7 @@ class LangChainModels:
 
     def require(self, model: str) -> None:
         """Raises UsageError for an unknown provider, or where its package or key is missing; so for its fallback."""
-        for each in filter(None, (model, self._settings.fallback.get(model))):
+        for each in self.answering(model):
             provider, _ = _split(each)
             self._require_package(provider, each)
             self._key(provider, each)
@@ -79,7 +78,6 @@ class LangChainModels:
             model_name=model,
             streams=self._settings.streaming or provider in ALWAYS_STREAMS,
             caches=provider in CACHE_BY_WORD,
-            price=partial(self.cost_usd, model),
             spare=spare,
             clock=self._clock,
             jitter=self._jitter,
@@ -101,6 +99,11 @@ class LangChainModels:
         except LookupError:
             return None
         return float(price.total_price)
+
+    def answering(self, model: str) -> tuple[str, ...]:
+        """The model, then its fallback where the operator named one."""
+        spare = self._settings.fallback.get(model)
+        return (model, spare) if spare else (model,)
 
     def leftovers(self, asked: Iterable[tuple[Stage, str, int, int]]) -> tuple[str, ...]:
         """Nothing: a real provider has no list of what it should be asked."""

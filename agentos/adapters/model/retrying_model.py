@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -39,6 +39,8 @@ CLIENTS = frozenset({"anthropic", "google", "httpx", "httpx2", "ollama", "openai
 """Whose errors are a provider's, whatever their class."""
 STREAM_ERROR = re.compile(r"(server_error|rate_limit_exceeded|vector_store_timeout): ")
 """How an answer that fails under way comes as a plain ValueError (the Responses API)."""
+UNREACHED = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout"})
+"""What a client raises before anything was sent."""
 ENDS = ("stop_reason", "finish_reason", "done_reason", "status")
 """Where a complete answer says why it ends, by provider."""
 
@@ -52,7 +54,8 @@ class CutShortError(ModelAPIError):
 class RetryingChatModel(PassingChatModel):
     """The wrapped model, asked up to five times where the provider is busy or out of reach (I12), then its `spare`.
 
-    `price` is what tokens in and out cost. A conversation that went over to the spare stays there.
+    A conversation that went over to the spare stays there. An answer says who gave it, where that was the spare, and how
+    many tries before it broke under way: they may be on the bill although nothing came of them.
     """
 
     model_name: str
@@ -60,7 +63,6 @@ class RetryingChatModel(PassingChatModel):
     caches: bool = False
     """Whether a conversation with tools is to be cached by the provider up to its latest message (Anthropic). LangChain's
     own middleware for it looks at the class of the model, which here is ours, and would tag a spare's requests too."""
-    price: Callable[[int, int], float | None] = Field(repr=False)
     spare: "RetryingChatModel | None" = Field(default=None, repr=False)
     _gone_over: bool = PrivateAttr(default=False)
     clock: Any = Field(repr=False)
@@ -69,6 +71,7 @@ class RetryingChatModel(PassingChatModel):
     async def _around(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
         if self.spare is None:
             return await self._ask(messages, stop, **kwargs)
+        unanswered = 0
         if not self._gone_over:
             try:
                 return await self._ask(
@@ -77,30 +80,37 @@ class RetryingChatModel(PassingChatModel):
             except OutsideError as error:
                 if error.kind is not FailureKind.CAPACITY:
                     raise
+                unanswered = error.unanswered
             self._gone_over = True
-        answer = await self.spare._ask([_plain(each) for each in messages], stop, **kwargs)  # noqa: SLF001 - its own kind
-        used = answer.usage_metadata
-        usd = self.spare.price(used["input_tokens"], used["output_tokens"]) if used else None
-        # It is recorded under the model that was asked for, so the price of the one that answered goes with it.
-        return answer.model_copy(update={"response_metadata": {**answer.response_metadata, "usd": usd}})
+        try:
+            answer = await self.spare._ask([_plain(each) for each in messages], stop, **kwargs)  # noqa: SLF001 - its own kind
+        except OutsideError as error:
+            error.unanswered += unanswered
+            raise
+        return _noted(answer, unanswered, answered_by=self.spare.model_name)
 
     async def _ask(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
-        rule = RETRY[FailureKind.TRANSIENT]
+        rule, unanswered = RETRY[FailureKind.TRANSIENT], 0
         cached = {"cache_control": CACHED} if self.caches and kwargs.get("tools") else {}
         for tries in range(1, rule.limit + 1):
             try:
-                return self._complete(await self._pass_on(messages, stop, **kwargs, **cached))
+                answer = self._complete(await self._pass_on(messages, stop, **kwargs, **cached))
             except Exception as error:
                 kind = failure_kind(error)
                 if kind is None:
                     raise
+                unanswered += broke_under_way(error)
                 asked_s = retry_after_s(error, self.clock)
                 wait_s = backoff_s(tries, first_s=rule.first_s, most_s=rule.most_s) * (0.5 + self.jitter() / 2)
                 wait_s = max(wait_s, asked_s or 0.0)
                 final = tries == rule.limit or wait_s > rule.most_s
                 if kind is not FailureKind.TRANSIENT or final:
-                    raise self._refusal(error, kind, asked_s) from error
-            await self.clock.sleep(wait_s)
+                    refusal = self._refusal(error, kind, asked_s)
+                    refusal.unanswered = unanswered
+                    raise refusal from error
+                await self.clock.sleep(wait_s)
+            else:
+                return _noted(answer, unanswered)
         raise AssertionError("the last try either answers or raises")
 
     def _complete(self, answer: AIMessage) -> AIMessage:
@@ -129,8 +139,15 @@ class RetryingChatModel(PassingChatModel):
                 return OutsideError(f"{self.model_name} refuses the request ({reason})", kind=kind)
 
 
+def _noted(answer: AIMessage, unanswered: int, **notes: str) -> AIMessage:
+    told = answer.response_metadata
+    unanswered += told.get("unanswered", 0)
+    counted = {"unanswered": unanswered} if unanswered else {}
+    return answer.model_copy(update={"response_metadata": {**told, **counted, **notes}})
+
+
 def _is_spares(message: BaseMessage) -> bool:
-    return "usd" in message.response_metadata
+    return "answered_by" in message.response_metadata
 
 
 def _plain(message: BaseMessage) -> BaseMessage:
@@ -158,6 +175,18 @@ def failure_kind(error: Exception) -> FailureKind | None:
     if isinstance(error, ModelError) or status >= 400 or "invalid_request" in text:
         return FailureKind.INVALID
     return FailureKind.TRANSIENT  # no refusal: the line or the answer broke under way
+
+
+def broke_under_way(error: Exception) -> bool:
+    """Whether the request may have been worked on, and billed, though `error` came instead of its answer: the provider did
+    not refuse it, and it was reached."""
+    return _status(error) < 400 and not any(type(each).__name__ in UNREACHED for each in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _is_providers(error: Exception) -> bool:

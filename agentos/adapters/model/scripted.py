@@ -51,6 +51,10 @@ class ScriptedModels:
         """Nothing: a script costs no money."""
         return 0.0
 
+    def answering(self, model: str) -> tuple[str, ...]:
+        """The model alone."""
+        return (model,)
+
     def leftovers(self, asked: Iterable[tuple[Stage, str, int, int]]) -> tuple[str, ...]:
         """One sentence for each reply of the script that nobody asked for."""
         missing = set(self._source.keys()) - set(asked)

@@ -97,7 +97,7 @@ async def _close_out(state: RunState, step: Step) -> CloseOut:
         checks=(await step.document(Measured, state["artifacts"][VERIFICATION])).results,
         follow_ups=(*filed, FiledFollowUp(revert, "the revert of this merge")) if revert else filed,
         cycles=state.get("cycle", 0),
-        spend=await step.ctx.store.exchanges.spend(step.ctx.run.id),
+        spend=await step.ctx.store.costs.spend(step.ctx.run.id),
     )
 
 

@@ -9,10 +9,8 @@ from pydantic import BaseModel
 from agentos.domain.budget import Spend
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
-from agentos.ports.chat_model import CallRef, ChatModels
-from agentos.prompting.passing_model import spend_of
-from agentos.store.exchanges import ExchangeStore
-from agentos.store.fence import Fence
+from agentos.ports.chat_model import CallRef
+from agentos.prompting.passing_model import answered_by, charge_of
 from agentos.workflows.kit.recorded_model import RecordedModels
 
 REPAIR_ROUNDS = 1
@@ -31,29 +29,29 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; `spend` covers the repair round too."""
+    """What came back; `spend` covers the repair round too, `model` is the one that answered."""
 
     value: BaseModel
     spend: Spend
     model: str
 
 
-async def ask(models: ChatModels, exchanges: ExchangeStore, fence: Fence, request: Ask) -> Answer:
+async def ask(models: RecordedModels, request: Ask) -> Answer:
     """The model's answer as a value of `request.schema`, paid for once however often it is asked.
 
     An answer that does not fit is sent back once with what is wrong. Raises OutsideError, kind INVALID, when the second
     does not fit either: an unreadable answer is never taken for one.
     """
-    model = RecordedModels(models, exchanges, fence).open(request.model, request.call)
+    model = models.open(request.model, request.call)
     asked = model.with_structured_output(request.schema, include_raw=True)
     conversation: list[BaseMessage] = [SystemMessage(request.system), HumanMessage(request.text)]
     spend, problem = Spend(), ""
     for _ in range(1 + REPAIR_ROUNDS):
         reply: dict[str, Any] = await asked.ainvoke(conversation)  # type: ignore[assignment]
         raw = reply["raw"]
-        spend += spend_of(raw, models, request.model)
+        spend += charge_of(raw)
         if isinstance(reply["parsed"], request.schema):
-            return Answer(reply["parsed"], spend, request.model)
+            return Answer(reply["parsed"], spend, answered_by(raw, request.model))
         problem = str(reply["parsing_error"])
         conversation += [_as_said(raw), HumanMessage(f"{problem}\n\nAnswer again, complete, in the form asked for.")]
     raise OutsideError(

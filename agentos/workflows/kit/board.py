@@ -76,7 +76,7 @@ async def _timeline(step: Step) -> Timeline:
     return Timeline(
         run=await store.runs.get(run_id),
         visits=visits(await store.ledger.read(run_id)),
-        spend=await store.exchanges.spend(run_id),
+        spend=await store.costs.spend(run_id),
         wait=await store.runs.wait(run_id),
         pr_url=str((pr.result or {}).get("url", "")) if pr is not None and pr.run_id == run_id else "",
     )

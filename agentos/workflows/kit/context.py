@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentos.config.models import ModelChoice
 from agentos.config.settings import Settings
@@ -9,7 +10,6 @@ from agentos.config.workflow import Workflow
 from agentos.domain.issue import IssueRef
 from agentos.domain.run import RunRef
 from agentos.ports.agent import CodingAgent
-from agentos.ports.chat_model import ChatModels
 from agentos.ports.clock import Clock
 from agentos.ports.deployer import Deployer
 from agentos.ports.forge import Forge
@@ -21,6 +21,9 @@ from agentos.store import Store
 from agentos.store.fence import Fence
 from agentos.workspace.repository import OwnedRepository
 
+if TYPE_CHECKING:
+    from agentos.workflows.kit.recorded_model import RecordedModels
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -30,7 +33,7 @@ class Ports:
     tracker: Tracker
     forge: Forge
     agent: CodingAgent
-    models: ChatModels
+    models: "RecordedModels"
     sandbox: Sandbox
     deployer: Deployer
     notifier: Notifier

@@ -1,31 +1,38 @@
 """Replies stored before they are used, so that a kill between two instructions pays for none of them twice."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, messages_from_dict, messages_to_dict
 from pydantic import Field, PrivateAttr
 
-from agentos.domain.error import BugError
+from agentos.domain.budget import Spend
+from agentos.domain.error import BugError, OutsideError, UsageError
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Stage
 from agentos.ports.chat_model import CallRef, ChatModels
-from agentos.prompting.passing_model import PassingChatModel, request_digest, spend_of
+from agentos.prompting.passing_model import PassingChatModel, answered_by, request_text, text_digest, with_charge
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.fence import Fence
 from agentos.telemetry.crash import crash_point
+from agentos.workflows.kit.budget import Purse
+
+MOST_OUTPUT_TOKENS = 64_000
+"""Taken for the longest answer of a model that says nothing about itself."""
 
 
 class RecordedChatModel(PassingChatModel):
     """The wrapped model for one conversation: a request that was answered before is answered from the store.
 
-    A reply is found by the conversation's task, the number of the call in this conversation, and what was asked.
+    A reply is found by the conversation's task, the number of the call in this conversation, and what was asked. A call
+    that is made is charged at its worst before, and at what it took once its reply is kept.
     """
 
     exchanges: Any = Field(repr=False)
     models: Any = Field(repr=False)
+    purse: Any = Field(repr=False)
     fence: Fence
     call: CallRef
     model_name: str
@@ -34,31 +41,46 @@ class RecordedChatModel(PassingChatModel):
     async def _around(self, messages: list[BaseMessage], stop: list[str] | None, **kwargs: Any) -> AIMessage:
         exchanges: ExchangeStore = self.exchanges
         n, self._calls = self._calls, self._calls + 1
-        digest = request_digest(messages, {"role": self.call.role, "stop": stop, **kwargs})
-        stored = await exchanges.reply(self.call.task_id, n, digest)
+        asked = request_text(messages, {"role": self.call.role, "stop": stop, **kwargs})
+        key = (n, text_digest(asked))
+        stored = await exchanges.reply(self.call.task_id, *key)
         if stored is not None:
             return _restore(stored)
+        worst = worst_case(self.models, self.model_name, self.profile, len(asked))
+        charge = await self.purse.reserve(self.fence, self.call, key, model=self.model_name, worst=worst)
         crash_point("model:before_call")
-        answer = await self._pass_on(messages, stop, **kwargs)
+        answer = await self._paid(charge, worst, self._pass_on(messages, stop, **kwargs))
         crash_point("model:answer_lost")
         # A document is cleaned here, where it enters; a tool call may write code, which stays as it is.
         clean = clean_text if "answer_schema" in kwargs else _storable
-        payload, spend = _payload(answer, clean), spend_of(answer, self.models, self.model_name)
-        await exchanges.keep_reply(
-            self.fence, self.call, n, digest, model=self.model_name, payload=payload, spend=spend
-        )
+        model, spend = answered_by(answer, self.model_name), cost_of(answer, self.models, self.model_name, worst)
+        payload = _payload(with_charge(answer, spend), clean)
+        await exchanges.keep_reply(self.fence, charge, model=model, payload=payload, spend=spend)
         crash_point("model:after_store")
         # What goes on is what a resumed run would read, so that both say the same to the byte.
         return _restore(payload)
 
+    async def _paid(self, charge: int, worst: Spend, answering: Awaitable[AIMessage]) -> AIMessage:
+        """The answer. Effect: for a refusal instead, the requests that broke under way stay charged, and no others.
+
+        Whatever else ends the call (a time-out of the caller, an interruption, a crash) leaves it charged at its worst.
+        """
+        try:
+            return await answering
+        except (OutsideError, UsageError) as error:
+            unanswered = error.unanswered if isinstance(error, OutsideError) else 0
+            await self.exchanges.give_up(self.fence, charge, worst.times(unanswered))
+            raise
+
 
 class RecordedModels:
-    """Every model of `models`, recorded under `fence`."""
+    """Every model of `models`, recorded and paid for under `fence` by `purse`."""
 
-    def __init__(self, models: ChatModels, exchanges: ExchangeStore, fence: Fence) -> None:
+    def __init__(self, models: ChatModels, exchanges: ExchangeStore, fence: Fence, purse: Purse) -> None:
         self._models = models
         self._exchanges = exchanges
         self._fence = fence
+        self._purse = purse
 
     def require(self, model: str) -> None:
         """Raises UsageError where `model` cannot be asked here."""
@@ -72,6 +94,7 @@ class RecordedModels:
             profile=inner.profile,
             exchanges=self._exchanges,
             models=self._models,
+            purse=self._purse,
             fence=self._fence,
             call=call,
             model_name=model,
@@ -81,9 +104,35 @@ class RecordedModels:
         """The price of one call in US dollars; None where it is unknown."""
         return self._models.cost_usd(model, input_tokens, output_tokens)
 
+    def answering(self, model: str) -> tuple[str, ...]:
+        """Who may answer a call of `model`."""
+        return self._models.answering(model)
+
     def leftovers(self, asked: Iterable[tuple[Stage, str, int, int]]) -> tuple[str, ...]:
         """What a finished run should have asked for and did not."""
         return self._models.leftovers(asked)
+
+
+def worst_case(models: ChatModels, model: str, profile: Mapping[str, Any] | None, asked_chars: int) -> Spend:
+    """What a call that asks so many characters of ASCII JSON may come to: no token is shorter than one of them, and an answer
+    is as long as the model can make it. Whoever may answer it may cost the most; `usd` is None where one price is unknown."""
+    known = profile or {}
+    used = min(asked_chars, known.get("max_input_tokens") or asked_chars)
+    made = known.get("max_output_tokens") or MOST_OUTPUT_TOKENS
+    prices = [models.cost_usd(each, used, made) for each in models.answering(model)]
+    known_prices = [price for price in prices if price is not None]
+    return Spend(1, used, made, max(known_prices) if len(known_prices) == len(prices) else None)
+
+
+def cost_of(answer: AIMessage, models: ChatModels, model: str, worst: Spend) -> Spend:
+    """What `answer` cost: at the price that came with it, else at that of the model that gave it; at `worst` where it does
+    not say what it took, and so for each try before that broke under way."""
+    told, usage, spend = answer.response_metadata, answer.usage_metadata, worst
+    if usage is not None:
+        used, made = usage["input_tokens"], usage["output_tokens"]
+        usd = told["usd"] if "usd" in told else models.cost_usd(answered_by(answer, model), used, made)
+        spend = Spend(1, used, made, usd)
+    return spend + worst.times(told.get("unanswered", 0))
 
 
 def _payload(answer: AIMessage, clean: Callable[[str], str]) -> dict[str, Any]:

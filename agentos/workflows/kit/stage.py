@@ -85,7 +85,7 @@ class StageGraph:
         if edit.get("verdict"):  # nothing was tried on a text nobody wants any more
             return {"current_stage": self.stage, **edit}
         update.update(edit)
-        await require_budget(step.ctx)
+        await require_budget(step.ctx, self.stage)
         skip = await self._skip(state, step) if self._skip is not None else None
         if skip is not None:
             reason, extra = skip

@@ -81,11 +81,11 @@ class Step:
         model = ctx.choice.of(self.stage, role)
         rendered = ctx.prompts.render(prompt, **inputs)
         request = Ask(self.call(role, round_), model, rendered.system, rendered.text, schema)
-        answer = await ask(ctx.ports.models, ctx.store.exchanges, ctx.fence, request)
+        answer = await ask(ctx.ports.models, request)
         await self.emit(
             EventKind.MODEL_CALLED,
             role=role,
-            model=model,
+            model=answer.model,
             round=round_,
             prompt=prompt,
             prompt_digest=rendered.digest,

@@ -175,7 +175,7 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
         deployment=load(Deployment, state["deployment"]),
         reviewers=reviewers,
         findings=findings,
-        spend=await step.ctx.store.exchanges.spend(step.ctx.run.id),
+        spend=await step.ctx.store.costs.spend(step.ctx.run.id),
         previous_sha=rules.previous_sha(
             await step.document(ReviewPackage, former) if former else None, step.ctx.run.number, cycle
         ),

@@ -90,7 +90,7 @@ class NativeAgent:
             tools=Tools(session=session, sandbox=self._sandbox).all(),
             system_prompt=task.system,
             middleware=[
-                Bounds(session, self._models, record),
+                Bounds(session, record),
                 Recorded(session, self._exchanges, self._fence),
                 clearing(model),
                 Compacted(session, model, partial(self._sum_up, session, model)),
@@ -117,11 +117,11 @@ class NativeAgent:
         """What the agent says itself about its conversation so far: one more call of it."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
-        from agentos.prompting.passing_model import spend_of
+        from agentos.prompting.passing_model import charge_of
 
         rendered = prompts_in(data_folder("prompts")).render("impl/sum_up", conversation=conversation)
         answer = await model.ainvoke([SystemMessage(rendered.system), HumanMessage(rendered.text)])
-        session.spend += spend_of(answer, self._models, session.task.model)
+        session.spend += charge_of(answer)
         return clean_text(answer.text)
 
 

@@ -18,8 +18,7 @@ from agentos.adapters.agent.native.submission import offered
 from agentos.adapters.agent.native.text import one_line
 from agentos.domain.naming import clean_text
 from agentos.ports.agent import AgentActed, AgentStatus
-from agentos.ports.chat_model import ChatModels
-from agentos.prompting.passing_model import request_digest, spend_of
+from agentos.prompting.passing_model import charge_of, request_digest
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.fence import Fence
 from agentos.telemetry.crash import crash_point
@@ -59,11 +58,10 @@ class Bounds(AgentMiddleware[AgentState[Any], Any]):
     after a crash is spoken to in the same words.
     """
 
-    def __init__(self, session: Session, models: ChatModels, record: "Record") -> None:
+    def __init__(self, session: Session, record: "Record") -> None:
         super().__init__()
         self.tools = []
         self._session = session
-        self._models = models
         self._record = record
 
     @hook_config(can_jump_to=["end"])
@@ -125,7 +123,7 @@ class Bounds(AgentMiddleware[AgentState[Any], Any]):
             raise SessionOver from error
         for message in response.result:
             if isinstance(message, AIMessage):
-                session.spend += spend_of(message, self._models, session.task.model)
+                session.spend += charge_of(message)
         return response
 
 

@@ -1,0 +1,125 @@
+"""What model calls cost: of a run, by what it was for, and against the ceilings that hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psycopg.rows import DictRow
+
+from agentos.domain.budget import Scope, Spend, Used
+from agentos.domain.issue import IssueRef
+from agentos.domain.pipeline import Stage
+from agentos.store.database import Database
+
+Part = Literal["stage", "model"]
+
+# One unknown price makes the sum unknown: it is never taken for 0.
+_SUMS = """coalesce(sum(calls), 0)::bigint AS calls, coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+    coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
+    CASE WHEN bool_or(usd IS NULL) THEN NULL ELSE coalesce(sum(usd), 0) END AS usd"""
+_SPEND = f"SELECT {_SUMS} FROM model_calls WHERE run_id = %s"  # noqa: S608 - two constants
+_SPEND_BY: Mapping[Part, str] = {
+    "stage": f"SELECT stage AS part, {_SUMS} FROM model_calls WHERE run_id = %s GROUP BY stage ORDER BY stage",  # noqa: S608
+    "model": f"SELECT model AS part, {_SUMS} FROM model_calls WHERE run_id = %s GROUP BY model ORDER BY model",  # noqa: S608
+}
+_DAY = "date_trunc('day', {at}, 'UTC')"
+TODAY = _DAY.format(at="clock_timestamp()")
+_RUNS_OF_ISSUE = "(SELECT id FROM runs WHERE (repo, issue) = (SELECT repo, issue FROM runs WHERE id = %(run_id)s))"
+_COUNTED = {Scope.ISSUE: "of_issue", Scope.STAGE: "of_issue AND stage = %(stage)s", Scope.DAY: "of_day"}
+_ARRAYS = ", ".join(
+    f"""'{scope}', json_build_array(coalesce(sum(calls) FILTER (WHERE {counted}), 0),
+        coalesce(sum(input_tokens + output_tokens) FILTER (WHERE {counted}), 0),
+        coalesce(sum(usd) FILTER (WHERE {counted}), 0),
+        coalesce(sum(calls) FILTER (WHERE {counted} AND usd IS NULL), 0))"""
+    for scope, counted in _COUNTED.items()
+)
+USED = f"""
+    SELECT json_build_object({_ARRAYS}) FROM (
+        SELECT *, at >= {TODAY} AS of_day, run_id IN {_RUNS_OF_ISSUE} AS of_issue FROM model_calls
+        WHERE at >= {TODAY} OR run_id IN {_RUNS_OF_ISSUE}) AS counted"""  # noqa: S608 - constants
+"""What counts against the ceilings of a run in a stage, `%(run_id)s` and `%(stage)s`, as one value; see `used_in`."""
+_WHOLE = f"""
+    SELECT repo, issue, model_calls.stage, model, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, {_SUMS},
+        GROUPING(issue, model_calls.stage, model, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS parts
+    FROM model_calls JOIN runs ON runs.id = run_id
+    WHERE (%(repo)s::text IS NULL OR repo = %(repo)s) AND (%(issue)s::bigint IS NULL OR issue = %(issue)s)
+        AND (NOT %(unsettled)s OR settled_at IS NULL)
+    GROUP BY GROUPING SETS ((), (repo, issue), (model_calls.stage), (model),
+        (to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')))"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What models cost, altogether and by part. `unsettled` is how much of it is only reserved: calls that are under way, or
+    whose answer was lost. Days are dates in UTC, stages in the order of the pipeline."""
+
+    total: Spend
+    unsettled: Spend
+    by_issue: Mapping[IssueRef, Spend]
+    by_stage: Mapping[str, Spend]
+    by_model: Mapping[str, Spend]
+    by_day: Mapping[str, Spend]
+
+
+class CostStore:
+    """The sums over all model calls."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def spend(self, run_id: int) -> Spend:
+        """What the run's models cost so far."""
+        row = await self._db.row(_SPEND, (run_id,))
+        return Spend() if row is None else spend_in(row)
+
+    async def spend_by(self, run_id: int, part: Part) -> dict[str, Spend]:
+        """The same by stage or by model."""
+        return {row["part"]: spend_in(row) for row in await self._db.rows(_SPEND_BY[part], (run_id,))}
+
+    async def used(self, run_id: int, stage: Stage) -> dict[Scope, Used]:
+        """What counts against the ceilings of the run in that stage."""
+        row = await self._db.row(f"SELECT ({USED}) AS used", {"run_id": run_id, "stage": stage})
+        assert row is not None
+        return used_in(row["used"])
+
+    async def whole(self, *, repo: str | None = None, issue: int | None = None) -> Costs:
+        """What was spent so far on all issues, or on those of `repo`, or with the number `issue`."""
+        named = {"repo": repo, "issue": issue}
+        rows = await self._db.rows(_WHOLE, {**named, "unsettled": False})
+        open_rows = await self._db.rows(_WHOLE, {**named, "unsettled": True})
+        by_stage = _by(rows, 0b1011, "stage")
+        return Costs(
+            total=_total(rows),
+            unsettled=_total(open_rows),
+            by_issue={
+                IssueRef(row["repo"], row["issue"]): spend_in(row)
+                for row in sorted(rows, key=lambda row: (row["repo"] or "", row["issue"] or 0))
+                if row["parts"] == 0b0111
+            },
+            by_stage={stage: by_stage[stage] for stage in Stage if stage in by_stage},
+            by_model=_by(rows, 0b1101, "model"),
+            by_day=_by(rows, 0b1110, "day"),
+        )
+
+
+def _total(rows: list[DictRow]) -> Spend:
+    return next(spend_in(row) for row in rows if row["parts"] == 0b1111)
+
+
+def _by(rows: list[DictRow], parts: int, name: str) -> dict[str, Spend]:
+    """The sums of the rows that are apart in `name` alone: PostgreSQL sets the bit of each part that is not."""
+    found = sorted((row for row in rows if row["parts"] == parts), key=lambda row: str(row[name]))
+    return {row[name]: spend_in(row) for row in found}
+
+
+def spend_in(row: DictRow) -> Spend:
+    """The sums in `row`."""
+    return Spend(row["calls"], row["input_tokens"], row["output_tokens"], row["usd"])
+
+
+def used_in(value: Any) -> dict[Scope, Used]:
+    """What `USED` came to."""
+    return {
+        scope: Used(int(calls), int(tokens), float(usd), int(none))
+        for scope, (calls, tokens, usd, none) in ((scope, value[scope]) for scope in Scope)
+    }
