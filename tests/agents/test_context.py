@@ -18,7 +18,6 @@ from agentos.adapters.sandbox.process import ProcessSandbox
 from agentos.domain.error import OutsideError, TooLong
 from agentos.ports.agent import AgentFinished, AgentLimits, AgentStatus, Guideline
 from agentos.ports.chat_model import CallRef
-from agentos.workflows.kit.recorded_model import RecordedModels
 from tests.agents.conftest import Bench
 from tests.agents.model_server import SUBMIT
 
@@ -101,7 +100,7 @@ async def play(bench: Bench, mind: Mind, **limits: Any) -> AgentFinished:
             return mind.open()
 
     scripted = Models(source=ReplyTable({}, origin="nothing"))
-    models = RecordedModels(scripted, bench.store.exchanges, bench.fence)
+    models = bench.recorded(scripted)
     agent = NativeAgent(models=models, exchanges=bench.store.exchanges, sandbox=ProcessSandbox(), fence=bench.fence)
     task = replace(bench.task, limits=AgentLimits(**limits))
     last = [event async for event in agent.run(task)][-1]

@@ -164,7 +164,7 @@ async def test_a_command_begun_before_a_kill_is_not_run_again(bench: Bench) -> N
     # As a kill between the command and its record would leave it.
     async with bench.store.db.connection() as conn:
         await conn.execute("UPDATE tool_calls SET result = NULL, finished_at = NULL")
-        await conn.execute("DELETE FROM replies WHERE n > 0")
+        await conn.execute("DELETE FROM model_calls WHERE n > 0")
     played = await bench.play(*turns)
     assert (bench.tree / "log").read_text() == "ran\n"
     assert "may have run in part" in played.results[0]
@@ -230,7 +230,7 @@ async def test_an_edit_begun_before_a_kill_is_made_once(bench: Bench, old: str, 
         (bench.tree / "a.txt").write_text(before)
     async with bench.store.db.connection() as conn:
         await conn.execute("UPDATE tool_calls SET result = NULL, finished_at = NULL")
-        await conn.execute("DELETE FROM replies WHERE n > 0")
+        await conn.execute("DELETE FROM model_calls WHERE n > 0")
     played = await bench.play(*turns)
     assert (bench.tree / "a.txt").read_text() == before.replace(old, new)
     assert played.results == ["a.txt changed"]

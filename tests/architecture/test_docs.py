@@ -8,7 +8,7 @@ import pytest
 
 from agentos.cli.messages import messages_page, sentences
 from agentos.config.reference import configuration_page
-from agentos.config.settings import CommandLimitsSettings, Settings
+from agentos.config.settings import CeilingSettings, CommandLimitsSettings, Settings
 from agentos.domain.event import EventKind
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import TABLE, Stage
@@ -131,7 +131,8 @@ def test_who_may_set_what_is_said_per_key() -> None:
     operators |= {"orchestrator.skip_lld", "orchestrator.skip_spec", "sandbox_readable"}
     operators |= {f"command_limits.{name}" for name in CommandLimitsSettings.model_fields}
     assert {key for key, name in who.items() if name == "operator" and "prices" not in key} == operators
-    tightened = {"budget.usd", "budget.tokens", "budget.calls", "budget.wall_s", "trust.people", "merge_authority"}
+    tightened = {"trust.people", "merge_authority", "budget.call.usd", "budget.call.tokens"}
+    tightened |= {f"budget.{scope}{name}" for scope in ("", "stage.", "day.") for name in CeilingSettings.model_fields}
     tightened |= {"merge.confidence", "merge.by_priority", "scope.types", "scope.protected"}
     assert {key for key, name in who.items() if name == "tighten"} == {*tightened, "commands.<name>.network"}
 

@@ -43,6 +43,25 @@ def picture(target: Path, home: Path) -> dict[str, Any]:
     return files
 
 
+_COSTS = re.compile(r'\d+ model calls?, \d+ tokens|"cost": \{[^}]*\}')
+
+
+def without_costs(told: Any) -> Any:
+    """What was told, without how many calls and tokens it took."""
+    if isinstance(told, dict):
+        counts = ("calls", "input_tokens", "output_tokens")
+        return {name: without_costs(value) for name, value in told.items() if name not in counts}
+    if isinstance(told, list):
+        return [without_costs(each) for each in told]
+    return _COSTS.sub("COSTS", told) if isinstance(told, str) else told
+
+
+def calls_paid(picture: dict[str, Any]) -> int:
+    """How many model calls the run record of `picture` says were charged."""
+    (record,) = (value for name, value in picture.items() if name.endswith("/run.json"))
+    return int(record["cost"]["calls"])
+
+
 def _content(path: Path, target: Path, home: Path) -> Any:
     text = masked(path.read_text("utf-8"), target, home)
     return json.loads(text) if path.suffix == ".json" else text.splitlines()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import World
+from tests.crash.outside import calls_paid, without_costs
 from tests.crash.parts import Enter, Undisturbed
 
 pytestmark = pytest.mark.slow
@@ -16,6 +17,8 @@ POINTS = (Path(__file__).parent / "points.txt").read_text("utf-8").split()
 """Every crash point that an undisturbed run passes: six around each effect, two around each step, and those inside."""
 LOST_ANSWER = "model:answer_lost"
 """Between the provider's answer and its record: the one moment in which a reply can be lost and is asked for again."""
+UNDER_WAY = ("model:before_call", LOST_ANSWER)
+"""While a call is under way: nobody knows whether it was answered, so it stays charged besides the one that is made again."""
 LOST_NOTICE = "effect:notify:after_intent"
 """A notice cannot be read back, so one that was begun is never sent again: it may be lost, never doubled (I6)."""
 MERGED = "succeeded merged"
@@ -70,6 +73,9 @@ def test_a_run_killed_there_ends_as_if_nobody_had(enter: Enter, undisturbed: Und
     if point == LOST_NOTICE:
         told = actual.pop("notices")
         assert [notice for notice in expected.pop("notices") if notice in told] == told
+    if point in UNDER_WAY:
+        assert calls_paid(actual) == calls_paid(expected) + 1
+        expected, actual = without_costs(expected), without_costs(actual)
     assert difference(expected, actual) == []
     assert sum((world.asked - undisturbed.asked).values()) == (1 if point == LOST_ANSWER else 0)
     assert undisturbed.asked - world.asked == Counter()

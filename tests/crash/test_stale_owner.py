@@ -42,7 +42,7 @@ def _driver(world: World, home: Path) -> Iterator[subprocess.Popen[str]]:
 def _rows(url: str) -> dict[str, Any]:
     """How many rows each table has, and the newest of what a run writes."""
     with psycopg.connect(url, autocommit=True) as conn:
-        tables = ("events", "effects", "checkpoints", "checkpoint_writes", "artifacts", "replies", "decisions")
+        tables = ("events", "effects", "checkpoints", "checkpoint_writes", "artifacts", "model_calls", "decisions")
         counts: dict[str, Any] = {
             table: conn.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() for table in tables
         }

@@ -55,6 +55,9 @@ LOOSENINGS = [
     ("budget.tokens", "budget: {tokens: 11}", "budget: {tokens: 10}"),
     ("budget.calls", "budget: {calls: 11}", "budget: {calls: 10}"),
     ("budget.wall_s", "budget: {wall_s: 11}", "budget: {wall_s: 10}"),
+    ("budget.day.usd", "budget: {day: {usd: 6}}", "budget: {day: {usd: 5}}"),
+    ("budget.stage.tokens", "budget: {stage: {tokens: none}}", "budget: {stage: {tokens: 5}}"),
+    ("budget.call.usd", "budget: {call: {usd: 6}}", "budget: {call: {usd: 5}}"),
 ]
 TIGHTENINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("budget: {usd: 4}", "budget: {usd: 5}", {}),
@@ -136,9 +139,8 @@ def test_a_link_into_the_target_repository_is_seen_through(bare_world: Path) -> 
         load(bare_world / "repo")
 
 
-_CEILINGS = st.fixed_dictionaries(
-    {}, optional={name: st.none() | st.integers(1, 9) for name in ("usd", "tokens", "calls")}
-)
+_AMOUNTS = {name: st.none() | st.integers(1, 9) for name in ("usd", "tokens", "calls")}
+_CEILINGS = st.fixed_dictionaries({}, optional={**_AMOUNTS, "day": st.fixed_dictionaries({}, optional=_AMOUNTS)})
 _PRIORITIES = st.dictionaries(
     st.sampled_from(["high", "High", "low"]), st.sampled_from(["ask", "never"]) | st.integers(80, 95), max_size=2
 )
@@ -172,9 +174,10 @@ def test_whatever_both_write_the_operators_bounds_hold_or_it_is_refused(
             refused = str(exc)
             assert "WORKFLOW.md may" in refused
             return
-    for name, ceiling in held.budget.model_dump().items():
-        wanted = getattr(together.budget, name)
-        assert ceiling is None or (wanted is not None and wanted <= ceiling)
+    for part, wanted_part in ((held.budget, together.budget), (held.budget.day, together.budget.day)):
+        for name in _AMOUNTS:
+            ceiling, wanted = getattr(part, name), getattr(wanted_part, name)
+            assert ceiling is None or (wanted is not None and wanted <= ceiling)
     assert set(together.trust.people) <= set(held.trust.people)
     if "merge_authority" in held.model_fields_set:
         for priority in ("high", "low", ""):

@@ -100,6 +100,12 @@ def test_a_ceiling_counts_what_its_scope_used_and_names_it(scope: Scope, sentenc
     assert reached(budgets, {**elsewhere, scope: Used(calls=3)}) == Ceiling(sentence, raised)
 
 
+def test_what_has_to_be_looked_up_is_known_from_the_ceilings() -> None:
+    assert not Budgets(call=Budget(usd=1)).hold
+    assert all(_budgets(scope, Budget(calls=1)).hold for scope in Scope)
+    assert [_budgets(Scope.DAY, Budget(calls=1)).hold_time, _budgets(Scope.DAY, Budget(wall_s=1)).hold_time] == [0, 1]
+
+
 USES = st.builds(
     Used, st.integers(0, 10**6), st.integers(0, 10**9), st.floats(0, 10**6), st.integers(0, 3), st.floats(0, 10**6)
 )
