@@ -139,7 +139,7 @@ async def test_a_conversation_that_outgrows_the_window_is_summed_up_and_the_task
     assert all(well_formed(each) for each in mind.steps)
     assert all(count_tokens_approximately(each) < 30_000 for each in mind.steps)
     assert "file-0.txt" in mind.summed[0][-1].text
-    spent = await bench.store.exchanges.spend(bench.fence.run_id)
+    spent = await bench.store.costs.spend(bench.fence.run_id)
     assert spent.calls == finished.spend.calls == len(mind.steps) + len(mind.summed), (
         "summing up is paid for and counted"
     )

@@ -63,7 +63,7 @@ async def test_a_session_killed_after_its_first_submit_goes_on_with_the_differen
     await bench.play(*turns[:2], SUBMIT)
     asked = len(bench.heard)
     async with bench.store.db.connection() as conn:
-        await conn.execute("DELETE FROM replies WHERE n = 2")
+        await conn.execute("DELETE FROM model_calls WHERE n = 2")
     played = await bench.play(*turns[:2], SUBMIT)
     assert len(bench.heard) == asked + 1, "only the lost reply is paid for again, though the difference is another now"
     assert played.finished.status is AgentStatus.SUBMITTED
