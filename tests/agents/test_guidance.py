@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from agentos.adapters.agent.native.middleware import LATE
+from agentos.adapters.agent.native.submission import difference
 from agentos.ports.agent import AgentLimits, AgentStatus, Guideline
 from tests.agents.conftest import Bench
 from tests.agents.model_server import SUBMIT, calls
+from tests.boxes import backends, sandbox_of
 from tests.workspace.scene import Person
 
 ENDING = "Most of what this session may take is used"
@@ -45,6 +47,25 @@ async def test_the_first_submit_shows_the_difference_and_the_checklist_and_the_n
     assert (played.finished.status, played.finished.summary) == (AgentStatus.SUBMITTED, "done")
     assert played.finished.spend.calls == 4
     assert checkout.git("ls-files", "--stage") == index, "the worktree's own index is nobody's to change"
+
+
+@pytest.mark.parametrize("kind", backends())
+async def test_in_every_box_the_difference_is_told_of_a_worktree_whose_repository_it_may_only_read(
+    bench: Bench, tmp_path: Path, kind: str
+) -> None:
+    person = Person(tmp_path / "repository")
+    person.path.mkdir()
+    person.git("init", "-q", "-b", "main")
+    person.write("a.txt", "before\n")
+    base = person.commit("first")
+    tree = tmp_path / "worktree"
+    person.git("worktree", "add", "-q", "--detach", str(tree))
+    (tree / "a.txt").write_text("after\n", "utf-8")
+    (tree / "new.txt").write_text("new\n", "utf-8")
+    task = replace(bench.task, cwd=tree, base_sha=base, readable=(tree / ".git", person.path))
+    told = await difference(sandbox_of(kind), task)
+    assert "-before\n+after" in told
+    assert "new file mode" in told
 
 
 async def test_what_the_second_submit_says_counts(bench: Bench, checkout: Person) -> None:

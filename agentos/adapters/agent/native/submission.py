@@ -14,12 +14,15 @@ from agentos.ports.sandbox import Command, Sandbox
 from agentos.prompting.render import data_block
 
 DIFF_S, DIFF_CHARACTERS = 60.0, 12_000
-# An index of its own: the worktree's is not the agent's to change. Nothing is stored, so objects stay as they are.
-_DIFF = (
-    "export GIT_INDEX_FILE='{index}' GIT_OPTIONAL_LOCKS=0 GIT_PAGER=cat; "
-    "git read-tree {base} && git add --intent-to-add --all . && "
-    "git diff --no-color --no-ext-diff --no-textconv --stat --patch {base}; code=$?; rm -f '{index}'; exit $code"
-)
+# An index and a place for objects of its own: the repository's cannot be written from within the box.
+_DIFF = """\
+own='{folder}'; mkdir -p "$own"
+export GIT_ALTERNATE_OBJECT_DIRECTORIES="$(git rev-parse --path-format=absolute --git-path objects)"
+export GIT_OBJECT_DIRECTORY="$own" GIT_INDEX_FILE="$own/index" GIT_OPTIONAL_LOCKS=0 GIT_PAGER=cat
+git read-tree {base} && git add --intent-to-add --all . &&
+git diff --no-color --no-ext-diff --no-textconv --stat --patch {base}
+code=$?; rm -rf "$own"; exit $code
+"""
 LOOK = """\
 Not handed in yet. Read your difference once more as a stranger would, and answer every line of the checklist:
 
@@ -60,7 +63,7 @@ async def difference(sandbox: Sandbox, task: AgentTask) -> str:
     """The whole change against the base commit as git tells it in the box; empty where nothing changed, a sentence in
     brackets where git cannot tell."""
     base = task.base_sha or "HEAD"
-    shell = _DIFF.format(index=task.scratch / "submit.index", base=base)
+    shell = _DIFF.format(folder=task.scratch / "submit", base=base)
     asked = Command(shell, task.cwd, (task.cwd, task.scratch), DIFF_S, readable=task.readable)
     try:
         done = await sandbox.run(asked)
