@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentos.adapters.registry import backend
-from agentos.config.load import Loaded, keys_present, load
+from agentos.config.load import Loaded, keys_present, load, secrets_present
 from agentos.config.models import choose, price_table
 from agentos.config.settings import Settings
 from agentos.domain.budget import unpriced
@@ -22,6 +22,7 @@ from agentos.runs.desk import GIVEN_BRIEF, NO_SETTINGS, Desk, Target
 from agentos.store import Store
 from agentos.store.database import open_database
 from agentos.store.ledger import unseen
+from agentos.telemetry.redaction import know_secrets
 from agentos.workspace.repository import OwnedRepository
 from agentos.workspace.target import Target as Repository
 
@@ -63,7 +64,7 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     _, head = await repository.default_head()
     raw = await repository.contents().read_file(head, WORKFLOW_FILE)
     words = {key: value for key, value in (overrides or {}).items() if key not in NO_SETTINGS}
-    loaded = load(root, overrides=words, workflow_text=_text(raw))
+    loaded = _load(root, words, _text(raw))
     repo = await _repo_at(root)
     settings = loaded.settings
     tracker = backend("tracker", settings.tracker.kind)(root / settings.tracker.folder, repo)
@@ -139,7 +140,7 @@ async def find_spot(folder: Path, overrides: Mapping[str, Any] | None = None, *,
     `inside`: raises UsageError for a folder that lies in no repository.
     """
     root = root_of(folder) if inside else _root_around(folder)
-    settings = load(root, overrides=overrides).settings
+    settings = _load(root, overrides).settings
     return Spot(await _repo_at(root) if root is not None else None, settings.home, database_url(settings))
 
 
@@ -152,6 +153,13 @@ async def settings_at(folder: Path, *, inside: bool = False) -> tuple[Path | Non
 async def _repo_at(root: Path) -> str:
     origin = await Repository.at(root).contents().git.run("config", "--get", "remote.origin.url", check=False)
     return repo_key(origin.text or None, root.resolve())
+
+
+def _load(root: Path | None, overrides: Mapping[str, Any] | None, workflow_text: str | None = None) -> Loaded:
+    """The settings that hold at `root`. Effect: this process says none of its secrets from now on."""
+    loaded = load(root, overrides=overrides, workflow_text=workflow_text)
+    know_secrets(secrets_present(loaded.settings))
+    return loaded
 
 
 def _text(raw: bytes | None) -> str | None:

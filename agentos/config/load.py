@@ -1,10 +1,12 @@
 """Settings read from where people write them. The only reader of the environment on this floor."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -19,6 +21,9 @@ from agentos.domain.error import UsageError
 PREFIX = "AGENTOS_"
 CONFIG_VARIABLE = "AGENTOS_CONFIG"
 _OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "AGENTOS_CRASH_AT", "AGENTOS_RESTARTED_UNDER_VENV"})
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|PASSW(?:OR)?D|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|_PAT$", re.IGNORECASE
+)
 _RELATIVE_PATHS = (("home",), ("models", "script"))
 
 
@@ -83,6 +88,17 @@ def keys_present() -> frozenset[str]:
 
     wanted = {name for provider in provider_table().values() for name in provider.keys}
     return frozenset(name for name in wanted if os.environ.get(name, "").strip())
+
+
+def secrets_present(settings: Settings) -> frozenset[str]:
+    """The values that must not leave this process: of environment variables that are called secret, and of the database's
+    address. A variable that only names a file is none."""
+    named = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
+    values = {value for value in named if not (value.startswith(("/", "~")) and Path(value).expanduser().exists())}
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        values |= {url, urlsplit(url).password or "", unquote(urlsplit(url).password or "")}
+    return frozenset(values)
 
 
 def _user_layer() -> _Layer:

@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 from agentos.domain.error import BugError
 from agentos.domain.naming import text_digest
 from agentos.prompting.render import environment
+from agentos.telemetry.redaction import redacted
 
 SHARED = "shared"
 _PARTS = re.compile(r"\A---\n(?P<front>.*?)\n---\n\s*## system\n(?P<system>.*?)\n## user\n(?P<user>.*)\Z", re.DOTALL)
@@ -85,7 +86,7 @@ class PromptLibrary:
             text = self._environment.get_template(f"{name}#user").render(dict.fromkeys(prompt.optional, "") | inputs)
         except TemplateError as exc:
             raise BugError(f"The prompt {name} cannot be filled in: {exc}") from exc
-        system, text = system.strip() + "\n", text.strip() + "\n"
+        system, text = system.strip() + "\n", redacted(text.strip()) + "\n"
         return Rendered(system, text, text_digest(system, text))
 
 

@@ -9,6 +9,7 @@ from agentos.domain.pipeline import SKIPPED_WHEN_TRIVIAL, Stage
 from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState
 from agentos.runs.desk import Desk
+from agentos.telemetry.redaction import redacted
 
 SHORTEST_SHA = 7
 SKIPPABLE: frozenset[Stage] = SKIPPED_WHEN_TRIVIAL
@@ -24,7 +25,8 @@ async def decide(desk: Desk, run: Run, decision: Decision) -> Decision:
     """
     wait = await desk.store.runs.wait(run.ref.id)
     held = await desk.store.decisions.hold(run.ref.id)
-    bound = bind(run, wait, decision, held=held.decision if held is not None else None)
+    said = replace(decision, text=redacted(decision.text))
+    bound = bind(run, wait, said, held=held.decision if held is not None else None)
     if decision.kind is DecisionKind.CANCEL:
         await _require_unmerged(desk, run)
     if await desk.store.decisions.record(run.ref.id, bound) is None:

@@ -17,6 +17,7 @@ from agentos.store.database import Database
 from agentos.store.fence import Fence, write
 from agentos.store.plain import as_text
 from agentos.telemetry.crash import crash_point
+from agentos.telemetry.redaction import redacted_document
 
 INDEX = "artifacts.jsonl"
 """Beside the mirrored files: a line for each document put there, so that they can be told from damaged ones without the
@@ -64,6 +65,7 @@ class ArtifactStore:
         """
         if not re.fullmatch(r"(\.[a-z0-9]+)*", suffix):
             raise BugError(f"{suffix!r} is no file suffix")
+        content = await asyncio.to_thread(redacted_document, content, suffix=suffix)
         sha256 = hashlib.sha256(content).hexdigest()
         folder = f"runs/{safe_name(issue.repo)}/{issue.number}/{run_number}"
         ref = ArtifactRef(kind, sha256, len(content), f"{folder}/{safe_name(name or kind)}{suffix}")

@@ -15,6 +15,7 @@ from agentos.store.connecting import connect, reached
 from agentos.store.database import Connection, Database
 from agentos.store.fence import OWNED, Fence, check
 from agentos.store.plain import as_json, as_text, as_time
+from agentos.telemetry.redaction import redacted_data
 
 CHANNEL = "agentos_events"
 UNKNOWN = "NOT EXISTS (SELECT 1 FROM events WHERE run_id = %(run_id)s AND event_id = %(event_id)s)"
@@ -69,7 +70,7 @@ class NewEvent:
             "kind": self.kind,
             "stage": self.stage,
             "step": None if self.step is None else as_text(self.step),
-            "data": as_json(self.data),
+            "data": as_json(redacted_data(self.data)),
         }
 
 

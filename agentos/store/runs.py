@@ -20,6 +20,7 @@ from agentos.store.database import Database
 from agentos.store.fence import OWNED, Fence
 from agentos.store.ledger import TELL, UNKNOWN, NewEvent, Observer, as_event, tell, telling, unseen
 from agentos.store.plain import as_json, as_jsonb, as_text, as_time
+from agentos.telemetry.redaction import redacted, redacted_data
 
 CREATE_TRIES = 5
 _WAIT: TypeAdapter[Wait] = TypeAdapter(Wait)
@@ -225,11 +226,11 @@ def _values(change: Change) -> dict[str, Any]:
         "terminal": [*TERMINAL],
         "new_stage": change.stage,
         "new_step": None if change.step is None else as_text(change.step),
-        "wait": None if change.wait is None else as_jsonb(_WAIT.dump_python(change.wait, mode="json")),
+        "wait": None if change.wait is None else as_jsonb(redacted_data(_WAIT.dump_python(change.wait, mode="json"))),
         "clear_wait": change.clear_wait,
         "outcome": change.outcome,
         "due_at": change.due_at,
-        "error": None if change.error is None else as_text(change.error),
+        "error": None if change.error is None else as_text(redacted(change.error)),
     }
 
 

@@ -8,6 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from agentos.domain.naming import clean_text
+from agentos.telemetry.redaction import redacted_data
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 SECRET_WORDS = ("password", "secret", "token", "api_key", "apikey", "authorization", "credential")
@@ -25,6 +26,7 @@ def configure_logging(stream: TextIO, *, level: Level = "warning", as_json: bool
         structlog.processors.format_exc_info,
         _mask,
         _clean,
+        _redact,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(sort_keys=True)
@@ -84,6 +86,11 @@ def _clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Event
         key: _one_line(value) if isinstance(value, str) and key != "exception" else value
         for key, value in event.items()
     }
+
+
+def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> EventDict:
+    """Takes secrets out of what is not called one, tracebacks included."""
+    return {key: value if key.startswith("_") else redacted_data(value) for key, value in event.items()}
 
 
 def _one_line(text: str) -> str:

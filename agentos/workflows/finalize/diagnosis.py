@@ -7,7 +7,7 @@ from agentos.domain.check import CheckResult
 from agentos.domain.effect import EffectKey
 from agentos.domain.issue import IssueDraft, IssueRef
 from agentos.domain.naming import clean_text
-from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.blocks import defused, title_line
 from agentos.workflows.kit.markdown import bullets, fenced
 from agentos.workflows.kit.package import SHORT
 
@@ -102,5 +102,5 @@ Only what that merge brought is taken back; by hand: `git revert -m 1 {sha[:SHOR
 
 {fenced(chr(10).join(evidence_of(found)))}
 """
-    line = " ".join(clean_text(title).split())
+    line = title_line(title)
     return IssueDraft(f"Revert “{line}” (#{issue.number})", defused(body), related=(issue.number,))

@@ -15,7 +15,7 @@ from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
 from agentos.workflows.finalize.diagnosis import Diagnosis
-from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.blocks import defused, title_line
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, fenced
 from agentos.workflows.kit.package import SHORT, commands, cost, lead, short_markdown
 from agentos.workflows.kit.pause import decided
@@ -202,7 +202,7 @@ def mending(found: Diagnosis, ticket: int) -> tuple[str, ...]:
 
 def merge_message(package: ReviewPackage) -> str:
     """The merge commit's message."""
-    title = " ".join(clean_text(package.title).split())
+    title = title_line(package.title)
     body = f"Pull request {package.place.pr_number}, commit {package.sha}, run {package.run_number} of AgentOS."
     return f"{title} (#{package.issue_number})\n\n{body}\n"
 
@@ -227,7 +227,7 @@ def follow_up_key(issue: IssueRef, place: int) -> EffectKey:
 def follow_up_draft(item: FollowUp, issue: IssueRef) -> IssueDraft:
     """The new issue, saying where it comes from."""
     body = f"{item.body}\n\nFollow-up of #{issue.number}."
-    return IssueDraft(" ".join(clean_text(item.title).split()), defused(body), related=(issue.number,))
+    return IssueDraft(title_line(item.title), defused(body), related=(issue.number,))
 
 
 def close_out_markdown(record: CloseOut) -> str:

@@ -11,12 +11,14 @@ from agentos.domain.event import EventKind
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Outcome, Stage
 from agentos.ports.agent import AgentActed, AgentFinished, AgentStatus
+from agentos.telemetry.redaction import redacted
 from agentos.workflows.implementation import rules
 from agentos.workflows.implementation.measuring import change_report, report_of
 from agentos.workflows.implementation.reply import ReviewReply
 from agentos.workflows.implementation.task import brief_of, coding_task, documents_of
 from agentos.workflows.kit.checks import SETUP, measure, measured
 from agentos.workflows.kit.commits import keep_commits
+from agentos.workflows.kit.leaking import secret_findings
 from agentos.workflows.kit.markdown import (
     brief_markdown,
     checks_markdown,
@@ -105,6 +107,7 @@ async def commit(state: RunState, step: Step) -> RunState:
     brief = await brief_of(state, step)
     findings = tuple(Finding(Severity.BLOCKER, "worktree", problem) for problem in shot.problems)
     findings += rules.out_of_scope([change.path for change in shot.changes], scopes_of(brief, step.ctx.settings))
+    findings += await secret_findings(step, parent, shot.tree_sha)
     if not shot.changes and session.status is AgentStatus.NO_CHANGE:
         return {"outcome": Outcome.NO_CHANGE} if parent == state["base_sha"] else {"findings": []}
     if not shot.changes and parent == state["base_sha"]:
@@ -113,7 +116,7 @@ async def commit(state: RunState, step: Step) -> RunState:
         return {"findings": [dump(item) for item in findings]}
     when = datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)
     title = f"{brief.title} (#{brief.issue_number})"
-    head = await tree.commit(shot, clean_text(f"{title}\n\n{session.summary}\n"), parent=parent, when=when)
+    head = await tree.commit(shot, redacted(clean_text(f"{title}\n\n{session.summary}\n")), parent=parent, when=when)
     await keep_commits(step, state["branch"], state["base_sha"], name="change")
     return {"head_sha": head, "findings": []}
 

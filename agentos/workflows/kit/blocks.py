@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentos.domain.naming import clean_text
+from agentos.telemetry.redaction import redacted
 
 
 def defused(markdown: str) -> str:
-    """`markdown` as people read it, without hidden lines: a model's or a repository's text cannot forge a mark of ours."""
-    return clean_text(markdown).replace("<!--", "&lt;!--")
+    """`markdown` as people read it, without hidden lines, which could forge a mark of ours, and without secrets."""
+    return redacted(clean_text(markdown)).replace("<!--", "&lt;!--")
+
+
+def title_line(text: str) -> str:
+    """`text` as the title of an issue, a pull request or a commit: one line, without secrets."""
+    return redacted(" ".join(clean_text(text).split()))
 
 
 def hidden_block(kind: str, data: Mapping[str, Any]) -> str:

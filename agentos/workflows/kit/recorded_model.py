@@ -17,6 +17,7 @@ from agentos.prompting.passing_model import PassingChatModel, answered_by, reque
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.fence import Fence
 from agentos.telemetry.crash import crash_point
+from agentos.telemetry.redaction import redacted, without_known
 from agentos.workflows.kit.budget import Purse
 
 MOST_OUTPUT_TOKENS = 64_000
@@ -52,7 +53,7 @@ class RecordedChatModel(PassingChatModel):
         answer = await self._paid(charge, worst, self._pass_on(messages, stop, **kwargs))
         crash_point("model:answer_lost")
         # A document is cleaned here, where it enters; a tool call may write code, which stays as it is.
-        clean = clean_text if "answer_schema" in kwargs else _storable
+        clean = _as_document if "answer_schema" in kwargs else _storable
         model, spend = answered_by(answer, self.model_name), cost_of(answer, self.models, self.model_name, worst)
         payload = _payload(with_charge(answer, spend), clean)
         await exchanges.keep_reply(self.fence, charge, model=model, payload=payload, spend=spend)
@@ -154,9 +155,13 @@ def _is_json(value: Any) -> bool:
     return True
 
 
+def _as_document(text: str) -> str:
+    return redacted(clean_text(text))
+
+
 def _storable(text: str) -> str:
-    """`text` without NUL and lone surrogates, which PostgreSQL refuses."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    """`text` without NUL and lone surrogates, which PostgreSQL refuses, and without secrets of this machine."""
+    return without_known(text.encode("utf-8", "replace").decode("utf-8").replace("\0", ""))
 
 
 def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:

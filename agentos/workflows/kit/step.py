@@ -19,6 +19,7 @@ from agentos.ports.chat_model import CallRef
 from agentos.store.fence import check
 from agentos.store.runs import Change
 from agentos.telemetry.crash import crash_point
+from agentos.telemetry.redaction import redacted_data
 from agentos.workflows.kit.ask import Ask, ask
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.records import dump_json, load_json
@@ -194,7 +195,7 @@ class StepNode:
         where = f"step:{step.stage}:{self.__name__}"
         crash_point(f"{where}:before")
         await step.move(Change(stage=step.stage, step=self._name), EventKind.STEP_STARTED, node=self.__name__)
-        update = await self._function(state, step)
+        update = redacted_data(await self._function(state, step))
         await step.emit(EventKind.STEP_ENDED, node=self.__name__)
         crash_point(f"{where}:after")
         return update

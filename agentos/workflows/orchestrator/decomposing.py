@@ -5,7 +5,7 @@ from agentos.domain.document import IssueBrief
 from agentos.domain.effect import EffectKey
 from agentos.domain.issue import IssueDraft
 from agentos.domain.pipeline import Outcome
-from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.blocks import defused, title_line
 from agentos.workflows.kit.markdown import bullets
 from agentos.workflows.kit.state import RunState, used, with_item
 from agentos.workflows.kit.step import Found, Step
@@ -84,7 +84,7 @@ The whole, #{number}, asked for:
 {criteria}
 """
     objective = " ".join(brief.objective.split())
-    return IssueDraft(title, defused(body), related=(number,), objective=objective)
+    return IssueDraft(title_line(title), defused(body), related=(number,), objective=objective)
 
 
 def resolution(brief: IssueBrief, numbers: list[int]) -> str:

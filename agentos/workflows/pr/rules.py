@@ -9,12 +9,11 @@ from agentos.domain.change import ChangeReport
 from agentos.domain.document import Deployment, IssueBrief
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue
-from agentos.domain.naming import clean_text
 from agentos.domain.package import ReviewPackage
 from agentos.domain.run import RunRef
 from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
-from agentos.workflows.kit.blocks import defused, hidden_block
+from agentos.workflows.kit.blocks import defused, hidden_block, title_line
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
 from agentos.workflows.kit.package import SHORT, commands, short_markdown
 
@@ -27,7 +26,7 @@ _DOCUMENT_REVIEW = re.compile(r"(?P<document>[a-z]+)-review-[0-9]+\.json")
 
 def pr_title(brief: IssueBrief) -> str:
     """The pull request's title, one line."""
-    title = " ".join(clean_text(brief.title).split())
+    title = title_line(brief.title)
     return f"{title[:TITLE_CHARACTERS]} (#{brief.issue_number})"
 
 
