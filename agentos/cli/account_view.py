@@ -51,7 +51,9 @@ def _verdicts(account: Account) -> Iterator[str]:
 def _findings(account: Account) -> Iterator[str]:
     for item in account.findings:
         finding = item.finding
-        yield f"{item.fate:<5}  {item.stage} " + one_line(f"{finding.severity}: {finding.where}: {finding.problem}")
+        why = f" ({item.reason})" if item.reason else ""
+        said = one_line(f"{finding.severity}: {finding.where}: {finding.problem}{why}")
+        yield f"{item.fate:<7}  {item.stage} {said}"
 
 
 def _decisions(account: Account) -> Iterator[str]:

@@ -90,7 +90,7 @@ class VerdictDocument(_Part):
 
 
 class FindingDocument(_Part):
-    """One finding of a reviewer, and its fate: fixed, left, or open."""
+    """One finding of a reviewer, and its fate: fixed, left, open, or dropped for the `reason`, which is empty else."""
 
     stage: str
     severity: str
@@ -98,6 +98,7 @@ class FindingDocument(_Part):
     problem: str
     model: str
     fate: str
+    reason: str
 
 
 class DecisionDocument(_Part):

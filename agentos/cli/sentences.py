@@ -99,6 +99,8 @@ def _judged(data: Mapping[str, Any]) -> Said:
     verdict, findings = data.get("verdict"), data.get("findings")
     number = len(findings) if isinstance(findings, list) else int(findings or 0)
     text = f"reviewer: {verdict}" + (f", {count(number, 'finding')}" if number else "")
+    if lost := len(data.get("dropped") or ()):
+        text += f", {lost} dropped"
     if isinstance(findings, list) and findings:
         text += f": {findings[0].get('where')}: {findings[0].get('problem')}"
     return Said(one_line(text), Weight.MILESTONE if verdict == "approve" else Weight.TROUBLE)

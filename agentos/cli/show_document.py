@@ -94,6 +94,7 @@ def _finding(item: JudgedIn) -> FindingDocument:
         problem=found.problem,
         model=item.model,
         fate=item.fate,
+        reason=item.reason,
     )
 
 

@@ -180,8 +180,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A finding that code let nobody act on, and what it lacks."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What a reviewer expects before it sees anybody's solution: the cause, its own way, the cases that are easily missed.
+
+    `sources`: the digests it answers to; for others it says nothing.
+    """
+
+    cause: str
+    approach: str
+    cases: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
-    """A reviewer's judgement of one draft or diff, bound to its digest."""
+    """A reviewer's judgement of one draft or diff, bound to its digest. `dropped` plays no part in the verdict."""
 
     verdict: ReviewVerdict
     findings: tuple[Finding, ...]
@@ -189,6 +210,7 @@ class Review:
     model: str
     summary: str = ""
     confidence: int = field(default=0)
+    dropped: tuple[Dropped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

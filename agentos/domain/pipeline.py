@@ -230,7 +230,8 @@ def worst_case_calls() -> int:
     one restart. Feedback cycles are each asked for by a person and counted once with a full implementation loop, and so
     is each time the base moved on and the change is worked in again. An edited issue is read again and leaves the loops
     as far used as they are: what it opens anew costs one brief, and one draft, session and review of each stage that a
-    spent loop would still allow.
+    spent loop would still allow. Before its first review of a brief at a base commit, the reviewer writes down once what it
+    expects: anew for each edit, and each time the base moved on.
     """
     implementation = (limit_of(Stage.IMPL, "max_test_retries") + 1) * (limit_of(Stage.IMPL, "max_review_rounds") + 1)
     drafts = sum(2 * (limit_of(stage, "max_revisions") + 1) for stage in (Stage.LLD, Stage.SPEC))
@@ -239,8 +240,9 @@ def worst_case_calls() -> int:
     reviews = limit_of(Stage.IMPL, "max_review_rounds") + 1
     follow_ups = 1
     edits = limit_of(Stage.TRIAGE, "max_edits") * (1 + 2 * 3)
+    foresights = 1 + limit_of(Stage.TRIAGE, "max_edits") + syncs
     work = (1 + cycles + syncs) * (implementation + reviews)
-    calls = ROWS[Stage.TRIAGE].retry_limit + edits + drafts + work + follow_ups
+    calls = ROWS[Stage.TRIAGE].retry_limit + edits + drafts + foresights + work + follow_ups
     return 2 * calls
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport, Undone
-from agentos.domain.document import Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
+from agentos.domain.document import Dropped, Finding, IssueBrief, Lld, Review, ReviewVerdict, Severity, Spec
 from agentos.domain.event import Event, EventKind
 from agentos.domain.package import Fate, fates
 from agentos.domain.pipeline import Stage
@@ -23,6 +23,7 @@ from agentos.workflows.kit.records import load, load_json
 from agentos.workflows.kit.timeline import Visit, visits
 
 OPEN = "open"
+DROPPED = "dropped"
 _DRAFT = re.compile(r"(?P<kind>.+)-draft-(?P<number>\d+)\.json")
 _RENDERED: Mapping[str, tuple[type[Any], Callable[[Any], str]]] = {
     ArtifactKind.BRIEF: (IssueBrief, brief_markdown),
@@ -33,12 +34,14 @@ _RENDERED: Mapping[str, tuple[type[Any], Callable[[Any], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class JudgedIn:
-    """A finding, the stage and the model that found it, and its fate: `fixed`, `left`, or `open` while nobody approved."""
+    """A finding, the stage and the model that found it, and its fate: `fixed`, `left`, `open` while nobody approved, or
+    `dropped` where it does not stand, for the `reason`."""
 
     stage: Stage
     finding: Finding
     model: str
     fate: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +132,28 @@ def judged(verdicts: Iterable[Verdict]) -> tuple[JudgedIn, ...]:
             JudgedIn(stage, item.finding, item.model, left if item.fate is Fate.LEFT else item.fate)
             for item in fates(tuple(said))
         ]
+        found += [
+            JudgedIn(stage, item.finding, review.model, DROPPED, item.reason)
+            for review in said
+            for item in review.dropped
+        ]
     return tuple(found)
 
 
 def _review(data: Mapping[str, Any]) -> Review:
-    listed = data.get("findings")
-    findings = tuple(
-        Finding(Severity(item["severity"]), item["where"], item["problem"], item.get("fix", ""))
-        for item in (listed if isinstance(listed, list) else [])
-    )
-    return Review(ReviewVerdict(data["verdict"]), findings, data.get("subject", ""), data.get("model", ""))
+    findings = tuple(_finding(item) for item in _listed(data, "findings"))
+    dropped = tuple(Dropped(_finding(item["finding"]), item["reason"]) for item in _listed(data, "dropped"))
+    verdict = ReviewVerdict(data["verdict"])
+    return Review(verdict, findings, data.get("subject", ""), data.get("model", ""), dropped=dropped)
+
+
+def _listed(data: Mapping[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    return Finding(Severity(data["severity"]), data["where"], data["problem"], data.get("fix", ""))
 
 
 async def _redrafts(store: Store, refs: Iterable[ArtifactRef]) -> tuple[Redraft, ...]:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.change import ChangeReport
-from agentos.domain.document import IssueBrief, Lld, Review, Spec
+from agentos.domain.document import Foresight, IssueBrief, Lld, Review, Spec
 from agentos.domain.package import CloseOut, ReviewPackage
 from agentos.ports.agent import AgentFinished
 from agentos.workflows.kit.checks import Measured
@@ -55,8 +55,8 @@ FORMS: Mapping[ArtifactKind, Form] = {
         Spec,
     ),
     ArtifactKind.REVIEW: Form(
-        "`lld-review….json`, `spec-review….json`",
-        "a reviewer's judgement of one draft, bound to its digest: verdict, findings, model",
+        "`lld-review….json`, `spec-review….json`; `foresight.json` is what the reviewer expected before it saw a solution",
+        "a reviewer's judgement of one draft, bound to its digest: verdict, findings, those that were dropped, model",
         Review,
     ),
     ArtifactKind.CHECKS: Form(
@@ -91,7 +91,7 @@ FORMS: Mapping[ArtifactKind, Form] = {
     ArtifactKind.RUN: Form("`run.json`", "the whole run for programs, written anew whenever the run stops"),
     ArtifactKind.EVENTS: Form("`events.jsonl`", "the ledger, one event a line"),
 }
-PARTS: Mapping[str, type[Any]] = {"measured": Measured}
+PARTS: Mapping[str, type[Any]] = {"measured": Measured, "foresight": Foresight}
 """Schemas of documents that share their kind with another."""
 
 

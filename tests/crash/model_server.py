@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+FORESIGHT = {"json": {"cause": "It is missing.", "approach": "Add it.", "cases": []}, "usd": 0.0}
+"""What a reviewer expects where a test does not say."""
 Replies = dict[tuple[str, str, int], list[dict[str, Any]]]
 
 
@@ -24,7 +26,8 @@ class CountingModelServer:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 stage, role, round_, turn = asked["stage"], asked["role"], asked["round"], asked["turn"]
                 outer.asked[f"{stage}/{role}/{round_}/{turn}"] += 1
-                turns = outer.replies.get((stage, role, round_), [])
+                usual = [FORESIGHT] if role == "foresight" else []
+                turns = outer.replies.get((stage, role, round_), usual)
                 found = turns[turn] if turn < len(turns) else None
                 body = json.dumps(found or f"no reply for {stage}/{role}/{round_}/{turn}").encode()
                 self.send_response(200 if found else 404)

@@ -144,6 +144,7 @@ SPEC = {
     "tests": [{"scenario": "S-1", "test": PROOF}],
     "checklist": ["S-1: the test fails before and passes after"],
 }
+FORESIGHT = {"cause": "greet.py has no shout.", "approach": "Add it beside greet.", "cases": ["an empty name"]}
 FOLLOW_UPS = {"follow_ups": [{"title": "Whisper, too", "body": "## Objective\nA whisper function."}]}
 
 
@@ -152,6 +153,7 @@ def replies() -> dict[tuple[str, str, int], list[dict[str, Any]]]:
     return {
         ("triage", "drafter", 1): [{"json": BRIEF}],
         ("lld", "drafter", 1): [{"json": LLD}],
+        ("lld", "foresight", 1): [{"json": FORESIGHT}],
         ("lld", "reviewer", 1): [_approve("The design is sound.")],
         ("spec", "drafter", 1): [{"json": SPEC}],
         ("spec", "reviewer", 1): [_approve("The spec is complete.")],
@@ -162,6 +164,7 @@ def replies() -> dict[tuple[str, str, int], list[dict[str, Any]]]:
             *_submit("shout exists"),
         ],
         ("impl", "implementer", 2): [_write("greet.py", SHOUT_RIGHT), *_submit("shout is loud")],
+        ("impl", "foresight", 1): [{"json": FORESIGHT}],  # asked for where there is no design
         ("impl", "reviewer", 1): [_approve("Right and tested.")],
         ("review", "implementer", 1): [
             _write("greet.py", SHOUT_LOUD),

@@ -331,7 +331,7 @@ async def test_a_trivial_change_that_its_reviewer_blocked_is_asked_about_again_a
             blocked = await ann.desk.store.runs.wait(run.ref.id)
             assert blocked is not None
             assert (run.job, blocked.code) == (JobState.BLOCKED, "reviewer_blocks")
-    approve, as_it_is = replies()["impl", "reviewer", 1], replies()["impl", "implementer", 2][-1:]
+    approve, as_it_is = replies()["impl", "reviewer", 1], replies()["impl", "implementer", 2][-2:]
     with fresh_database(postgresql) as url:
         async with person_in(
             tmp_path, url, {("impl", "implementer", 1): as_it_is, ("impl", "reviewer", 1): approve}

@@ -30,6 +30,7 @@ from agentos.store.runs import Change
 from agentos.workflows.kit.board import STATUS_COMMENT
 from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.context import Ports, RunContext
+from agentos.workflows.kit.foresight import FORESIGHT
 from agentos.workflows.kit.recorded_model import RecordedModels
 from agentos.workflows.kit.records import dump_json
 from agentos.workflows.kit.stage import Compiled
@@ -37,6 +38,8 @@ from agentos.workflows.kit.state import RunState
 from agentos.workspace.repository import OwnedRepository
 
 REPO = "demo"
+EXPECTED = {"cause": "calc/core.py divides at once.", "approach": "Look at b first.", "cases": ["b is 0"]}
+"""What a reviewer expects where a test does not say."""
 FILES = {
     "README.md": "# calc\n",
     "calc/__init__.py": "",
@@ -120,8 +123,9 @@ class Stand:
         return result
 
     async def asked(self) -> list[tuple[str, int]]:
-        """Role and round of every model call of this run that was paid for, in order."""
-        return [(call.role, call.round) for call in await self.store.exchanges.calls(self.ctx.run.id)]
+        """Role and round of every model call of this run that was paid for, in order, but for the reviewer's foresight."""
+        calls = await self.store.exchanges.calls(self.ctx.run.id)
+        return [(call.role, call.round) for call in calls if call.role != FORESIGHT]
 
     async def kinds(self) -> list[EventKind]:
         """The kinds of this run's events, in order."""
@@ -251,6 +255,8 @@ class _LiveTable:
         self._replies = replies
 
     def reply(self, key: Key, digest: str) -> ScriptedReply:
+        if key[1] == FORESIGHT and key not in self._replies:
+            return ScriptedReply(json=EXPECTED)
         return ReplyTable(self._replies, origin="the test").reply(key, digest)
 
     def keys(self) -> tuple[Key, ...]:

@@ -117,6 +117,7 @@ async def test_what_a_person_said_before_the_edit_was_seen_is_not_lost(equip: Eq
     asked = [call for call in await stand.store.exchanges.calls(stand.ctx.run.id) if call.stage is Stage.LLD]
     assert [(call.role, call.round) for call in asked] == [
         ("drafter", 1),
+        ("foresight", 1),
         ("reviewer", 1),
         ("drafter", 2),
         ("reviewer", 2),

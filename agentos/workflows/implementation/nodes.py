@@ -18,6 +18,8 @@ from agentos.workflows.implementation.reply import ReviewReply
 from agentos.workflows.implementation.task import brief_of, coding_task, documents_of
 from agentos.workflows.kit.checks import SETUP, measure, measured
 from agentos.workflows.kit.commits import keep_commits
+from agentos.workflows.kit.file_texts import show_repository
+from agentos.workflows.kit.foresight import foresee, foresight_markdown
 from agentos.workflows.kit.leaking import secret_findings
 from agentos.workflows.kit.markdown import (
     brief_markdown,
@@ -200,9 +202,10 @@ def _consider(state: RunState, step: Step, bound: tuple[str, str], tree: str = "
 
 
 async def review(state: RunState, step: Step) -> RunState:
-    """The reviewer's findings on the diff; those that quote no changed line are dropped."""
+    """The reviewer's findings on the diff, by what it expected before it saw one; those that do not stand are dropped."""
     report = await report_of(state, step)
     brief = await brief_of(state, step)
+    foresight, update = await foresee(state, step, brief)
     diff = await step.ctx.repo.diff(state["base_sha"], state["head_sha"], limit_bytes=DIFF_LIMIT_BYTES)
     reply = await step.ask(
         "reviewer",
@@ -210,6 +213,8 @@ async def review(state: RunState, step: Step) -> RunState:
         ReviewReply,
         round_=used(state, f"judged.{step.stage}") + 1,
         brief=brief_markdown(brief),
+        foresight=foresight_markdown(foresight),
+        file_texts=await _files_after(state, step, report, diff),
         diff=diff,
         checks=checks_markdown(report.checks),
         workflow=step.ctx.workflow.body,
@@ -220,14 +225,22 @@ async def review(state: RunState, step: Step) -> RunState:
         EventKind.REVIEW_JUDGED,
         verdict=judged.verdict,
         findings=[dump(item) for item in judged.findings],
+        dropped=[dump(item) for item in judged.dropped],
         round=used(state, f"judged.{step.stage}") + 1,
         subject=judged.subject,
         model=judged.model,
     )
     ref = await step.keep_record(ArtifactKind.CHECKS, rules.with_review(report, judged), name="change")
-    artifacts = with_item(with_item(state.get("artifacts"), "change", ref.sha256), BEST, ref.sha256)
-    update: RunState = {"artifacts": artifacts}
-    return {**update, "rounds": one_more(state, f"judged.{step.stage}"), **_judgement(judged, step.stage)}
+    artifacts = with_item(with_item(update["artifacts"], "change", ref.sha256), BEST, ref.sha256)
+    rounds = one_more(state, f"judged.{step.stage}")
+    return {"artifacts": artifacts, "rounds": rounds, **_judgement(judged, step.stage)}
+
+
+async def _files_after(state: RunState, step: Step, report: ChangeReport, diff: str) -> str:
+    """The files at the head, the changed ones first, then those that the difference names."""
+    head: RunState = {**state, "base_sha": state["head_sha"]}
+    shown = await show_repository(head, step, about=diff, first=(file.path for file in report.files))
+    return shown.file_texts
 
 
 def _judgement(judged: Review, stage: Stage) -> RunState:

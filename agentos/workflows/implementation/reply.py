@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from agentos.domain.document import Finding, Review, ReviewVerdict, Severity
+from agentos.domain.document import Dropped, Finding, Review, ReviewVerdict, Severity
 from agentos.domain.naming import clean_text
+from agentos.workflows.implementation.anchoring import anchor, changed_lines
+from agentos.workflows.kit.reviewing import NO_FAILURE, is_empty, settled
 
 
 class FindingReply(BaseModel):
@@ -27,13 +29,18 @@ class ReviewReply(BaseModel):
     findings: list[FindingReply] = Field(default_factory=list, max_length=20)
 
     def to_review(self, *, diff: str, subject: str, model: str) -> Review:
-        """The review, without findings that quote no changed line of `diff`: an invented finding is dropped."""
-        changed = {
-            line[1:].strip() for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
-        }
-        findings = tuple(
-            Finding(Severity(item.severity), clean_text(item.where), clean_text(item.problem), clean_text(item.fix))
-            for item in self.findings
-            if item.quote.strip() and item.quote.strip() in changed
-        )
-        return Review(ReviewVerdict(self.verdict), findings, subject, model, clean_text(self.summary), self.confidence)
+        """The review, its verdict settled by the findings that stand in `diff`; the others are dropped, with why."""
+        changed = changed_lines(diff)
+        stand: list[Finding] = []
+        dropped: list[Dropped] = []
+        for item in self.findings:
+            where, lacks = anchor(clean_text(item.where), item.quote, changed)
+            lacks = lacks or (NO_FAILURE if is_empty(item.problem) else "")
+            finding = Finding(Severity(item.severity), where, clean_text(item.problem), clean_text(item.fix))
+            if lacks:
+                dropped.append(Dropped(finding, lacks))
+            else:
+                stand.append(finding)
+        found = tuple(stand)
+        verdict = settled(ReviewVerdict(self.verdict), found)
+        return Review(verdict, found, subject, model, clean_text(self.summary), self.confidence, tuple(dropped))

@@ -94,13 +94,15 @@ class Drafting(Generic[Document]):
     async def keep_review(self, state: RunState, step: Step, reply: ReviewReply) -> RunState:
         """The state after the reviewer answered `reply`: findings where the draft goes back, none where it is approved."""
         subject, model = state["artifacts"][self.kind], step.ctx.choice.of(self.stage, REVIEWER)
-        review = reply.to_review(subject=subject, model=model)
+        draft = self.render(await step.document(self.record, subject))
+        review = reply.to_review(subject=subject, model=model, draft=draft)
         name = f"{self.kind}-review-{self.round(state)}"
         ref = await step.keep_record(ArtifactKind.REVIEW, review, name=name)
         await step.emit(
             EventKind.REVIEW_JUDGED,
             verdict=str(review.verdict),
             findings=[dump(item) for item in review.findings],
+            dropped=[dump(item) for item in review.dropped],
             round=self.round(state),
             subject=subject,
             model=model,

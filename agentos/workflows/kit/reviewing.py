@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from agentos.domain.document import Finding, Review, ReviewVerdict, Severity
+from agentos.domain.document import Dropped, Finding, Review, ReviewVerdict, Severity
 from agentos.domain.naming import text_digest
 from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.records import dump, load
@@ -17,12 +17,16 @@ from agentos.workflows.kit.verdict import blocked, findings_as_evidence
 STOPPING = frozenset({Severity.BLOCKER, Severity.MAJOR})
 """Findings that send a draft back; the others are for the reader."""
 
+NO_FAILURE = "it names no concrete failure"
+NO_QUOTE = "it quotes what the draft does not say"
+
 
 class FindingReply(Reply):
     """One thing held against a draft."""
 
     severity: Severity = Field(description="blocker and major send the draft back; minor and note do not")
     where: Line = Field(description="the section or id it is about")
+    quote: Text = Field(default="", description="words of the draft it is about, verbatim; empty for what is missing")
     problem: Text = Field(description="what is wrong, concretely enough to act on")
     fix: Text = Field(default="", description="what would mend it")
 
@@ -35,10 +39,30 @@ class ReviewReply(Reply):
     confidence: int = Field(default=0, ge=0, le=100)
     findings: Annotated[list[FindingReply], AfterValidator(few)] = Field(default_factory=list)
 
-    def to_review(self, *, subject: str, model: str) -> Review:
-        """The judgement of the draft with the digest `subject`, its verdict settled by its findings."""
-        findings = tuple(Finding(item.severity, item.where, item.problem, item.fix) for item in self.findings)
-        return Review(settled(self.verdict, findings), findings, subject, model, self.summary, self.confidence)
+    def to_review(self, *, subject: str, model: str, draft: str = "") -> Review:
+        """The judgement of the draft with the digest `subject`, its verdict settled by the findings that stand.
+
+        One that quotes what the text `draft` does not say, or names no failure, is dropped.
+        """
+        said = " ".join(draft.split())
+        stand: list[Finding] = []
+        dropped: list[Dropped] = []
+        for item in self.findings:
+            finding = Finding(item.severity, item.where, item.problem, item.fix)
+            quote = " ".join(item.quote.split())
+            lacks = NO_FAILURE if is_empty(item.problem) else NO_QUOTE if draft and quote not in said else ""
+            if lacks:
+                dropped.append(Dropped(finding, lacks))
+            else:
+                stand.append(finding)
+        found = tuple(stand)
+        verdict = settled(self.verdict, found)
+        return Review(verdict, found, subject, model, self.summary, self.confidence, tuple(dropped))
+
+
+def is_empty(problem: str) -> bool:
+    """Whether a finding says nothing that could go wrong: not a word, in whatever language."""
+    return not any(sign.isalnum() for sign in problem)
 
 
 def settled(verdict: ReviewVerdict, findings: tuple[Finding, ...]) -> ReviewVerdict:

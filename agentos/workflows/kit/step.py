@@ -76,10 +76,13 @@ class Step:
         """Names the conversation of `role` in this visit."""
         return CallRef(self.ctx.run.id, self.task_id, self.stage, role, round_)
 
-    async def ask(self, role: str, prompt: str, schema: type[Reply], *, round_: int, **inputs: object) -> Reply:
-        """The structured answer of the model that plays `role` to the prompt file `prompt`, paid for once."""
+    async def ask(
+        self, role: str, prompt: str, schema: type[Reply], *, round_: int, by: str = "", **inputs: object
+    ) -> Reply:
+        """The structured answer of the model that plays `role` (or `by`, where that has none of its own) to the prompt
+        file `prompt`, paid for once."""
         ctx = self.ctx
-        model = ctx.choice.of(self.stage, role)
+        model = ctx.choice.of(self.stage, by or role)
         rendered = ctx.prompts.render(prompt, **inputs)
         request = Ask(self.call(role, round_), model, rendered.system, rendered.text, schema)
         answer = await ask(ctx.ports.models, request)

@@ -8,6 +8,7 @@ from agentos.workflows.kit.edits import said_by
 from agentos.workflows.kit.existing import Wanted, stand_in
 from agentos.workflows.kit.file_changes import Tree
 from agentos.workflows.kit.file_texts import show_repository
+from agentos.workflows.kit.foresight import foresee, foresight_markdown
 from agentos.workflows.kit.markdown import brief_markdown, bullets, lld_markdown
 from agentos.workflows.kit.plan import expect_files
 from agentos.workflows.kit.reading import read_lld
@@ -64,10 +65,11 @@ async def check(state: RunState, step: Step) -> RunState:
 
 
 async def review(state: RunState, step: Step) -> RunState:
-    """The judgement of another model, bound to the draft's digest."""
+    """The judgement of another model, which first wrote down what it expects; bound to the draft's digest."""
     brief = await brief_of(state, step)
     lld = await step.document(Lld, state["artifacts"][ArtifactKind.LLD])
     paths = [item.path for item in lld.files]
+    foresight, update = await foresee(state, step, brief)
     shown = await show_repository(state, step, about=brief_markdown(brief), first=paths)
     reply = await step.ask(
         REVIEWER,
@@ -79,11 +81,12 @@ async def review(state: RunState, step: Step) -> RunState:
         scope=scope_text(step.ctx.settings, brief),
         repo_files=shown.repo_files,
         file_texts=shown.file_texts,
+        foresight=foresight_markdown(foresight),
         lld=lld_markdown(lld),
         findings=await DESIGN.last_findings(state, step),
         feedback=bullets(state.get("feedback", []), empty=""),
     )
-    return await DESIGN.keep_review(state, step, reply)
+    return await DESIGN.keep_review({**state, **update}, step, reply)
 
 
 async def keep(state: RunState, step: Step) -> RunState:

@@ -191,5 +191,6 @@ def test_the_worst_case_stays_under_its_ceiling() -> None:
     cycles = 1 + LIMITS["review", "max_feedback_cycles"] + LIMITS["finalize", "max_merge_syncs"]
     follow_ups = 1
     edits = LIMITS["triage", "max_edits"] * (1 + 2 + 2 + 2)  # a brief; draft and review, twice; session and review
-    assert worst_case_calls() == 2 * (briefs + edits + documents + cycles * work + follow_ups)
+    foresights = 1 + LIMITS["triage", "max_edits"] + LIMITS["finalize", "max_merge_syncs"]  # a brief, a base: one
+    assert worst_case_calls() == 2 * (briefs + edits + documents + foresights + cycles * work + follow_ups)
     assert worst_case_calls() <= WORST_CASE_CEILING

@@ -9,7 +9,7 @@ from agentos.config.data import data_folder
 from agentos.prompting.library import PromptLibrary
 
 ASKING = {"ask", "render"}
-NOT_INPUTS = {"round_"}
+NOT_INPUTS = {"round_", "by"}
 
 
 def _calls() -> Iterator[tuple[str, str, set[str]]]:
