@@ -98,14 +98,14 @@ def changed(redraft: Redraft) -> str:
 
 
 def _cost(account: Account) -> Iterator[str]:
-    yield from _spends(account.cost_by_stage)
-    yield from _spends(account.cost_by_model)
+    yield from spend_lines(account.cost_by_stage)
+    yield from spend_lines(account.cost_by_model)
 
 
-def _spends(spends: Mapping[str, Spend]) -> Iterator[str]:
+def spend_lines(spends: Mapping[str, Spend]) -> Iterator[str]:
+    """A line for each part: its name, calls, tokens and cost."""
     for name, spend in spends.items():
-        tokens = spend.input_tokens + spend.output_tokens
-        yield f"{one_line(name):<28} {count(spend.calls, 'call'):>9} {tokens:>9} tokens  {money(spend.usd)}"
+        yield f"{one_line(name):<28} {count(spend.calls, 'call'):>9} {spend.tokens:>9} tokens  {money(spend.usd)}"
 
 
 def _documents(account: Account) -> Iterator[str]:

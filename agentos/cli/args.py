@@ -26,6 +26,7 @@ LOOKS: dict[str, str] = {
     "show": "where a run stands, what it did, what it waits for",
     "diff": "the change of a run, as git shows it",
     "logs": "all that happened in a run, a line for each event",
+    "costs": "what models cost so far, by issue, stage, model and day",
     "config": "every setting that holds here, and where it comes from",
     "doctor": "whether this machine and this repository have what a run needs",
 }
@@ -45,6 +46,7 @@ EXAMPLES: dict[str, str] = {
     "show": "show 1 --html run.html",
     "diff": "diff 1 --stat",
     "logs": "logs 1 --follow",
+    "costs": "costs 1",
     "config": "config --json",
     "doctor": "doctor",
     "init": "init --repo ~/src/todo",
@@ -165,7 +167,9 @@ def _issue(parser: Parser) -> Parser:
 def _look(parser: Parser, name: str) -> None:
     if name in ("show", "diff", "logs"):
         _issue(parser)
-    if name == "status":
+    if name == "costs":
+        parser.add_argument("issue", type=_number, nargs="?", help="only this issue")
+    elif name == "status":
         parser.add_argument("--all", dest="everything", action="store_true", help="runs that have ended, too")
     elif name == "show":
         parser.add_argument(

@@ -195,6 +195,27 @@ class EventDocument(_Part):
     data: dict[str, Any]
 
 
+class IssueCostDocument(_Part):
+    """What one issue cost, all its runs together."""
+
+    repo: str
+    issue: int
+    cost: CostDocument
+
+
+class CostsDocument(_Part):
+    """What models cost so far, altogether and by part; `unsettled` is how much of it is only reserved: calls that are under
+    way, or whose answer was lost. Days are dates in UTC."""
+
+    schema_: str = Field(default="agentos.costs/v1", alias="schema")
+    total: CostDocument
+    unsettled: CostDocument
+    by_issue: list[IssueCostDocument]
+    by_stage: dict[str, CostDocument]
+    by_model: dict[str, CostDocument]
+    by_day: dict[str, CostDocument]
+
+
 class SettingDocument(_Part):
     """One setting: a secret's value is masked."""
 
@@ -282,6 +303,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         "show": ShowDocument,
         "diff": DiffDocument,
         "logs": EventDocument,
+        "costs": CostsDocument,
         "config": ConfigDocument,
         "doctor": DoctorDocument,
         "init": InitDocument,

@@ -87,6 +87,7 @@ _MODULES = {
     "show": "show_commands",
     "diff": "look_commands",
     "logs": "look_commands",
+    "costs": "costs_command",
     "config": "machine_commands",
     "doctor": "machine_commands",
     "init": "setup_commands",

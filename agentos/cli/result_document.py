@@ -1,10 +1,12 @@
 """The result as JSON, one object on standard output; its schema is docs/reference/schemas/result.schema.json."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentos.cli.reports import Report
+from agentos.domain.budget import Spend
 from agentos.domain.decision import Wait
 from agentos.domain.status import Position, derive_status
 
@@ -69,6 +71,11 @@ class ResultDocument(_Part):
     exit_code: int
 
 
+def cost_document(spend: Spend) -> CostDocument:
+    """`spend` for programs."""
+    return CostDocument(**asdict(spend))
+
+
 def result_document(report: Report) -> ResultDocument:
     """The report for programs."""
     return ResultDocument(**result_fields(report))
@@ -77,7 +84,7 @@ def result_document(report: Report) -> ResultDocument:
 def result_fields(report: Report) -> dict[str, Any]:
     """What a `ResultDocument` is made of."""
     result = report.result
-    run, spend, held = result.run, result.spend, result.held
+    run, held = result.run, result.held
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     return {
         "repo": run.ref.issue.repo,
@@ -95,9 +102,7 @@ def result_fields(report: Report) -> dict[str, Any]:
         "held": None if held is None else HoldDocument(by=held.actor, why=held.text),
         "pr_url": result.pr_url,
         "merge_sha": result.merge_sha,
-        "cost": CostDocument(
-            calls=spend.calls, input_tokens=spend.input_tokens, output_tokens=spend.output_tokens, usd=spend.usd
-        ),
+        "cost": cost_document(result.spend),
         "home": str(report.home),
         "paths": result.paths,
         "exit_code": report.exit_code,

@@ -16,7 +16,7 @@ from agentos.cli.documents import (
     VisitDocument,
 )
 from agentos.cli.reports import Report
-from agentos.cli.result_document import CostDocument, result_fields
+from agentos.cli.result_document import CostDocument, cost_document, result_fields
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport
 from agentos.runs.account import Account, JudgedIn, Verdict
@@ -112,9 +112,4 @@ def _decision(row: "DecisionRow") -> DecisionDocument:
 
 
 def _costs(spends: Mapping[str, Spend]) -> dict[str, CostDocument]:
-    return {
-        name: CostDocument(
-            calls=spend.calls, input_tokens=spend.input_tokens, output_tokens=spend.output_tokens, usd=spend.usd
-        )
-        for name, spend in spends.items()
-    }
+    return {name: cost_document(spend) for name, spend in spends.items()}

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event, EventKind
+from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
 
 AT_WORK = frozenset({EventKind.RUN_ACCEPTED, EventKind.RUN_RESUMED})
@@ -63,6 +64,19 @@ class Spend:
         """So many of it."""
         usd = None if self.usd is None else self.usd * number
         return Spend(self.calls * number, self.input_tokens * number, self.output_tokens * number, usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What models cost, altogether and by part. `unsettled` is how much of it is only reserved: calls that are under way, or
+    whose answer was lost. Days are dates in UTC, stages in the order of the pipeline."""
+
+    total: Spend
+    unsettled: Spend
+    by_issue: Mapping[IssueRef, Spend]
+    by_stage: Mapping[str, Spend]
+    by_model: Mapping[str, Spend]
+    by_day: Mapping[str, Spend]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentos.domain.artifact import ArtifactKind
+from agentos.domain.budget import Costs
 from agentos.domain.decision import Decision, Wait
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event
@@ -78,6 +79,11 @@ async def _hold(store: Store, run: Run) -> Decision | None:
 async def history_of(store: Store, run: Run) -> tuple[Event, ...]:
     """All that happened in `run`, oldest first."""
     return await store.ledger.read(run.ref.id)
+
+
+async def costs_of(store: Store, *, repo: str | None = None, issue: int | None = None) -> Costs:
+    """What models cost so far on all issues, or on those of `repo`, or with the number `issue`."""
+    return await store.costs.whole(repo=repo, issue=issue)
 
 
 def past_records(home: Path, repo: str) -> list[dict[str, Any]]:

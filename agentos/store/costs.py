@@ -1,12 +1,11 @@
 """What model calls cost: of a run, by what it was for, and against the ceilings that hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from psycopg.rows import DictRow
 
-from agentos.domain.budget import Scope, Spend, Used
+from agentos.domain.budget import Costs, Scope, Spend, Used
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
 from agentos.store.database import Database
@@ -46,19 +45,6 @@ _WHOLE = f"""
         AND (NOT %(unsettled)s OR settled_at IS NULL)
     GROUP BY GROUPING SETS ((), (repo, issue), (model_calls.stage), (model),
         (to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')))"""  # noqa: S608 - constants
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What models cost, altogether and by part. `unsettled` is how much of it is only reserved: calls that are under way, or
-    whose answer was lost. Days are dates in UTC, stages in the order of the pipeline."""
-
-    total: Spend
-    unsettled: Spend
-    by_issue: Mapping[IssueRef, Spend]
-    by_stage: Mapping[str, Spend]
-    by_model: Mapping[str, Spend]
-    by_day: Mapping[str, Spend]
 
 
 class CostStore:

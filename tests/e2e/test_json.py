@@ -20,6 +20,7 @@ CALLS = [
     ("show", ["show", "1"]),
     ("diff", ["diff", "1"]),
     ("logs", ["logs", "1"]),
+    ("costs", ["costs"]),
     ("result", ["hold", "1", "until Monday"]),
     ("status", ["status"]),
     ("result", ["resume", "1", "--no-wait"]),

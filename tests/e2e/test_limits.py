@@ -43,6 +43,8 @@ def priced(said: Replies, usd: float | None) -> Replies:
         ("budget.calls=8", 8, "the model calls reached 8 of 8"),
         ("budget.tokens=1200", 8, "the tokens reached 1200 of 1200"),
         ("budget.usd=0.75", 8, "the cost reached $0.80 of $0.75"),
+        ("budget.stage.calls=5", 10, "the model calls of this stage reached 5 of 5"),
+        ("budget.day.usd=0.75", 8, "the cost of this day reached $0.80 of $0.75"),
     ],
 )
 def test_a_ceiling_stops_a_session_midway_and_raised_it_goes_on_without_paying_twice(
@@ -66,7 +68,7 @@ def test_a_ceiling_stops_a_session_midway_and_raised_it_goes_on_without_paying_t
     assert set(world.asked.values()) == {1}
 
 
-def test_an_unknown_price_keeps_no_money_ceiling_and_taken_away_it_goes_on(world: World) -> None:
+def test_an_unknown_price_keeps_no_money_ceiling_and_with_one_of_tokens_it_goes_on(world: World) -> None:
     world.server.replies = priced(world.server.replies, None)
     stopped = world.agentos("run", "--issue", "1", "--set", "budget.usd=5", "--json")
     assert stopped.code == 3, stopped.err

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,12 @@ NO_SCRIPT = "/nowhere/replies.json"
             {"AGENTOS_ORCHESTRATOR__STAGES__LLD__DRAFTER": "opnai:gpt-6", "ANTHROPIC_API_KEY": "x"},
             "names an unknown provider 'opnai'; one of: anthropic, google_genai, ollama, openai",
         ),
+        (
+            {"AGENTOS_ORCHESTRATOR__STAGES__LLD__DRAFTER": "ollama:mine", "ANTHROPIC_API_KEY": "x"},
+            "the price of ollama:mine is unknown, and unknown is not free",
+        ),
     ],
-    ids=["no key at all", "no box", "no key for one model", "no such provider"],
+    ids=["no key at all", "no box", "no key for one model", "no such provider", "no price"],
 )
 async def test_a_repository_says_in_a_sentence_what_a_run_there_would_lack(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
@@ -43,6 +48,31 @@ async def test_a_repository_says_in_a_sentence_what_a_run_there_would_lack(
     with pytest.raises(UsageError) as refused:
         place.target.require_means()
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"budget.day.tokens": 10_000}, {"models.prices": {"ollama:mine": {"input_usd": 0, "output_usd": 0}}}],
+    ids=["tokens bounded", "a price"],
+)
+async def test_a_model_without_a_published_price_is_asked_where_it_is_bounded_or_priced(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: dict[str, Any]
+) -> None:
+    (tmp_path / "config.yaml").write_text("{}\n", "utf-8")
+    for name, value in {"CONFIG": str(tmp_path / "config.yaml"), "HOME": str(tmp_path), "SANDBOX": "external"}.items():
+        monkeypatch.setenv(f"AGENTOS_{name}", value)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    drafter = {"orchestrator.stages.lld.drafter": "ollama:mine"}
+    (await open_place(toy, {**drafter, **words})).target.require_means()
+
+
+def test_a_model_without_a_price_begins_no_run(desk: Desk) -> None:
+    del desk.environment["AGENTOS_MODELS__SCRIPT"]
+    desk.environment |= {"ANTHROPIC_API_KEY": "x", "AGENTOS_SANDBOX": "external"}
+    done = desk.agentos("--issue", "1", "--quiet", "--set", "orchestrator.stages.lld.drafter=ollama:mine")
+    assert (done.code, done.out) == (2, "")
+    assert "bound its use with budget.tokens" in done.err
+    assert "No model was asked yet" in desk.agentos("costs").out
 
 
 async def test_a_repository_without_a_test_command_is_not_worked_in(tmp_path: Path) -> None:
