@@ -155,6 +155,34 @@ def boxes(tries: int) -> list[Figure]:
     return figures
 
 
+def agents(folder: Path, tries: int) -> list[Figure]:
+    """What an agent costs besides its model and its commands: ours beside others, in one warm process."""
+    world = World.made(folder / "agents")
+    command = (sys.executable, "-m", "tests.bench.agents", str(tries))
+    done = must_end_well(timed(command, {**world.env, "PYTHONPATH": str(ROOT)}, cwd=world.folder), command)
+    taken = json.loads(done.output.splitlines()[-1])
+    rows = [Figure(name, statistics.median(row["seconds"]), least=min(row["seconds"])) for name, row in taken.items()]
+    if "mini-swe-agent" not in taken:
+        rows.append(Figure("mini-swe-agent: not installed", 0.0))
+    alone, plain, native = (taken[name] for name in ("its commands alone", "plain create_agent", "native agent"))
+    loops = [whole - boxed for whole, boxed in zip(native["seconds"], native["boxed"], strict=True)]
+    floors = [whole - bare for whole, bare in zip(plain["seconds"], alone["seconds"], strict=True)]
+    over = [loop - floor for loop, floor in zip(loops, floors, strict=True)]
+    per_call = [1000 * each / native["calls"] for each in over]
+    return [
+        *rows,
+        Figure("its commands of it", statistics.median(native["boxed"]), least=min(native["boxed"])),
+        Figure("over plain, commands apart", statistics.median(over), least=min(over), target=0.2),
+        Figure(
+            f"a call, of {native['calls']}",
+            statistics.median(per_call),
+            "ms",
+            min(per_call),
+            target=10.0,
+        ),
+    ]
+
+
 # --- a whole run ------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +293,7 @@ def measure(folder: Path, tries: int) -> dict[str, list[Figure]]:
             parts["Start-up"] = start_up(world, tries)
         world.close()
     parts["Sandbox"] = boxes(4 * tries)
+    parts["Agent"] = agents(folder, 4 * tries)
     return parts | whole_run(folder, runs)
 
 

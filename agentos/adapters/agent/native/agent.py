@@ -76,7 +76,7 @@ class NativeAgent:
         from langchain.agents import create_agent  # LangGraph and half of LangChain
         from langchain_core.messages import HumanMessage
 
-        from agentos.adapters.agent.native.context import Answered, Compacted, clearing
+        from agentos.adapters.agent.native.context import Answered, Cleared, Compacted
         from agentos.adapters.agent.native.middleware import Bounds, Record, Recorded
         from agentos.adapters.agent.native.session import SessionOver
         from agentos.adapters.agent.native.tools import Tools
@@ -92,7 +92,7 @@ class NativeAgent:
             middleware=[
                 Bounds(session, record),
                 Recorded(session, self._exchanges, self._fence),
-                clearing(model),
+                Cleared(model),
                 Compacted(session, model, partial(self._sum_up, session, model)),
                 Answered(),
             ],

@@ -34,12 +34,22 @@ def window_of(model: BaseChatModel) -> int:
     return known if isinstance(known, int) and known > 0 else USUAL_WINDOW_TOKENS
 
 
-def clearing(model: BaseChatModel) -> AgentMiddleware[Any, Any, Any]:
-    """Old results of tools are no longer sent once they fill half of the window; the latest stay."""
-    edit = ClearToolUsesEdit(
-        trigger=int(window_of(model) * CLEAR_AT), keep=CLEAR_KEEPS, exclude_tools=("submit",), placeholder=CLEARED
-    )
-    return ContextEditingMiddleware(edits=[edit])
+class Cleared(ContextEditingMiddleware[Any, Any]):
+    """Old results of tools are no longer sent once the conversation fills half of the window; the latest stay."""
+
+    def __init__(self, model: BaseChatModel) -> None:
+        self._trigger = int(window_of(model) * CLEAR_AT)
+        edit = ClearToolUsesEdit(
+            trigger=self._trigger, keep=CLEAR_KEEPS, exclude_tools=("submit",), placeholder=CLEARED
+        )
+        super().__init__(edits=[edit])
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> Any:
+        """The model's reply, to a shorter conversation where this one is long. Below that nothing is copied: LangChain
+        would copy every message before it counts them."""
+        if count_tokens_approximately(request.messages) <= self._trigger:
+            return await handler(request)
+        return await super().awrap_model_call(request, handler)
 
 
 class Compacted(AgentMiddleware[AgentState[Any], Any]):

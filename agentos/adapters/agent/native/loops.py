@@ -1,6 +1,7 @@
-"""Whether an agent goes in circles."""
+"""Whether an agent goes in circles, or gets nowhere."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -10,45 +11,50 @@ LONGEST_CIRCLE = 3
 WINDOW = LONGEST_CIRCLE * 10
 
 
-def repeats(messages: Sequence[BaseMessage]) -> int:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One reply and its results: a digest of what was called and what came of it, whatever was said beside, and whether
+    every call was refused."""
+
+    digest: str
+    refused: bool
+
+
+def turns_of(messages: Sequence[BaseMessage], known: Sequence[Turn] = ()) -> list[Turn]:
+    """The turns of a conversation that waits for its next reply; `known` are the first of them, looked at before."""
+    said: list[list[BaseMessage]] = []
+    for message in messages:
+        if isinstance(message, AIMessage):
+            said.append([AIMessage("", tool_calls=message.tool_calls)])
+        elif isinstance(message, ToolMessage) and said:
+            said[-1].append(message)
+    return [*known, *(_turn(each) for each in said[len(known) :])]
+
+
+def repeats(turns: Sequence[Turn]) -> int:
     """How often in a row the last turns did the same with the same result: one turn, or two or three in turn."""
-    turns = _turns(messages)
-    return max((_in_a_row(turns, length) for length in range(1, LONGEST_CIRCLE + 1)), default=0)
+    last = [turn.digest for turn in turns[-WINDOW:]]
+    return max((_in_a_row(last, length) for length in range(1, LONGEST_CIRCLE + 1)), default=0)
 
 
-def stale(messages: Sequence[BaseMessage]) -> int:
+def stale(turns: Sequence[Turn]) -> int:
     """How many of the last turns brought nothing that was not there before: each was the same as an earlier one, in
     whatever order, or was refused throughout."""
-    turns, refused = _turns(messages), _refused(messages)
+    last = turns[-WINDOW:]
+    earlier = [turn.digest for turn in last]
     count = 0
-    while count < len(turns) and (refused[-1 - count] or turns[-1 - count] in turns[: -1 - count]):
+    while count < len(last) and (last[-1 - count].refused or earlier[-1 - count] in earlier[: -1 - count]):
         count += 1
     return count
 
 
-def _refused(messages: Sequence[BaseMessage]) -> list[bool]:
-    """Of each turn, whether every one of its calls came back as an error."""
-    turns: list[list[bool]] = []
-    for message in messages:
-        if isinstance(message, AIMessage):
-            turns.append([])
-        elif isinstance(message, ToolMessage) and turns:
-            turns[-1].append(message.status == "error")
-    return [bool(turn) and all(turn) for turn in turns[-WINDOW:]]
+def _turn(said: Sequence[BaseMessage]) -> Turn:
+    results = [message for message in said if isinstance(message, ToolMessage)]
+    refused = bool(results) and all(result.status == "error" for result in results)
+    return Turn(request_digest(list(said), {}), refused)
 
 
-def _turns(messages: Sequence[BaseMessage]) -> list[str]:
-    """A digest of each turn: what was called and what came of it, whatever was said beside."""
-    turns: list[list[BaseMessage]] = []
-    for message in messages:
-        if isinstance(message, AIMessage):
-            turns.append([AIMessage("", tool_calls=message.tool_calls)])
-        elif isinstance(message, ToolMessage) and turns:
-            turns[-1].append(message)
-    return [request_digest(turn, {}) for turn in turns[-WINDOW:]]
-
-
-def _in_a_row(turns: list[str], length: int) -> int:
+def _in_a_row(turns: Sequence[str], length: int) -> int:
     if len(turns) < length:
         return 0
     block, count = turns[-length:], 0

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from langgraph.types import Command
 
 from agentos.adapters.agent.native.guidelines import as_read, holding
-from agentos.adapters.agent.native.loops import repeats, stale
+from agentos.adapters.agent.native.loops import Turn, repeats, stale, turns_of
 from agentos.adapters.agent.native.session import Session, SessionOver
 from agentos.adapters.agent.native.submission import offered
 from agentos.adapters.agent.native.text import one_line
@@ -63,14 +63,16 @@ class Bounds(AgentMiddleware[AgentState[Any], Any]):
         self.tools = []
         self._session = session
         self._record = record
+        self._turns: list[Turn] = []
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(self, state: AgentState[Any], runtime: Any) -> dict[str, Any] | None:
         """Whether there is a next call, and what the agent is told before it."""
         session, messages = self._session, state["messages"]
         limit, used = session.task.limits.steps, sum(isinstance(message, AIMessage) for message in messages)
+        self._turns = turns_of(messages, self._turns)
         acted = isinstance(messages[-1], ToolMessage)
-        circles, idle = (repeats(messages), stale(messages)) if acted else (0, 0)
+        circles, idle = (repeats(self._turns), stale(self._turns)) if acted else (0, 0)
         if circles >= STALLED_AT:
             session.stop(AgentStatus.STALLED, f"the agent did the same {circles} times with the same result")
         if idle >= HOPELESS_AT:
