@@ -12,7 +12,6 @@ from agentos.adapters.registry import backend
 from agentos.config.load import Loaded, keys_present, load, secrets_present
 from agentos.config.models import choose, price_table
 from agentos.config.settings import Settings
-from agentos.domain.budget import unpriced
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event
 from agentos.domain.naming import repo_key, safe_name
@@ -105,24 +104,17 @@ def _require_means(settings: Settings) -> None:
             f"{WORKFLOW_FILE} names no test command, and without one nothing can prove a change: "
             "add `test:` under `commands:` and commit it"
         )
+    from agentos.workflows.kit.budget import require_price
+
     models = _models(settings, None)
     for model in sorted(set(choose(settings, keys_present()).models.values())):
         models.require(model)
-        _require_price(settings, models, model)
+        require_price(settings.budget.ceilings(), models, model)
     from agentos.adapters.sandbox.choosing import refusal_at_sight
 
     refusal = refusal_at_sight(_wish(settings))
     if refusal:
         raise UsageError(refusal)
-
-
-def _require_price(settings: Settings, models: "ChatModels", model: str) -> None:
-    """Raises UsageError for a model that no ceiling could ever count: its price is unknown, and no tokens are bounded."""
-    if settings.budget.ceilings().hold_tokens:
-        return
-    for each in models.answering(model):
-        if models.cost_usd(each, 1, 1) is None:
-            raise UsageError(unpriced(each))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from agentos.config.budgets import PriceSettings
 from agentos.config.data import data_folder
-from agentos.config.settings import PriceSettings, Settings
+from agentos.config.settings import Settings
 from agentos.config.short_forms import plain_model
 from agentos.config.yaml_text import read_mapping
 from agentos.domain.error import UsageError

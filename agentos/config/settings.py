@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from agentos.config.budgets import BudgetSettings, PriceSettings
 from agentos.config.short_forms import plain_commands, plain_models
 from agentos.config.words import (
     Bound,
@@ -15,10 +16,10 @@ from agentos.config.words import (
     Glob,
     Host,
     ModelName,
+    Part,
     PriorityName,
     Seconds,
 )
-from agentos.domain.budget import Budget, Budgets
 from agentos.domain.check import CheckCommand
 from agentos.domain.document import WorkType
 from agentos.domain.error import UsageError
@@ -44,18 +45,14 @@ def default_home() -> Path:
         raise UsageError("this user has no home folder: let AGENTOS_HOME name a folder for AgentOS's data") from exc
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class TriageSettings(_Part):
+class TriageSettings(Part):
     """How the issue is read."""
 
     drafter: ModelName | None = None
     max_edits: Bound = limit_of(Stage.TRIAGE, "max_edits")
 
 
-class LldSettings(_Part):
+class LldSettings(Part):
     """How the design is written and judged."""
 
     drafter: ModelName | None = None
@@ -63,7 +60,7 @@ class LldSettings(_Part):
     max_revisions: Bound = limit_of(Stage.LLD, "max_revisions")
 
 
-class SpecSettings(_Part):
+class SpecSettings(Part):
     """How the implementation spec is written and judged."""
 
     drafter: ModelName | None = None
@@ -71,7 +68,7 @@ class SpecSettings(_Part):
     max_revisions: Bound = limit_of(Stage.SPEC, "max_revisions")
 
 
-class ImplementationSettings(_Part):
+class ImplementationSettings(Part):
     """How the change is coded, tested and judged."""
 
     implementer: ModelName | None = None
@@ -80,20 +77,20 @@ class ImplementationSettings(_Part):
     max_review_rounds: Bound = limit_of(Stage.IMPL, "max_review_rounds")
 
 
-class ReviewSettings(_Part):
+class ReviewSettings(Part):
     """How long the operator's feedback goes round."""
 
     max_feedback_cycles: Bound = limit_of(Stage.REVIEW, "max_feedback_cycles")
 
 
-class FinalizeSettings(_Part):
+class FinalizeSettings(Part):
     """How often merging and verifying are tried."""
 
     max_merge_syncs: Bound = limit_of(Stage.FINALIZE, "max_merge_syncs")
     max_verify_retries: Bound = limit_of(Stage.FINALIZE, "max_verify_retries")
 
 
-class StagesSettings(_Part):
+class StagesSettings(Part):
     """Models and bounds, stage by stage."""
 
     triage: TriageSettings = TriageSettings()
@@ -104,7 +101,7 @@ class StagesSettings(_Part):
     finalize: FinalizeSettings = FinalizeSettings()
 
 
-class GatesSettings(_Part):
+class GatesSettings(Part):
     """Where a person is asked; None leaves it to the profile (see `Settings.gates_on`)."""
 
     after_triage: bool | None = None
@@ -114,7 +111,7 @@ class GatesSettings(_Part):
     before_merge: bool | None = None
 
 
-class OrchestratorSettings(_Part):
+class OrchestratorSettings(Part):
     """The pipeline's own settings. `skip_…`: without such a document, where no approved one is there."""
 
     skip_existing_lld: bool = False
@@ -125,20 +122,20 @@ class OrchestratorSettings(_Part):
     gates: GatesSettings = GatesSettings()
 
 
-class TrackerSettings(_Part):
+class TrackerSettings(Part):
     """Where issues live. `folder` is inside the target repository."""
 
     kind: str = "files"
     folder: FolderInside = "tickets"
 
 
-class ForgeSettings(_Part):
+class ForgeSettings(Part):
     """Where the change is proposed and merged."""
 
     kind: str = "local"
 
 
-class AgentSettings(_Part):
+class AgentSettings(Part):
     """The coding agent and the bounds of one of its sessions."""
 
     kind: str = "native"
@@ -152,7 +149,7 @@ class AgentSettings(_Part):
         return AgentLimits(self.steps, self.wall_s, self.idle_s, self.command_s)
 
 
-class CommandSettings(_Part):
+class CommandSettings(Part):
     """One line of the command matrix; without `run` it only adds to what another source says about that command.
     `network`: true, or the hosts it may reach, as `host` (its web ports) or `host:port`."""
 
@@ -166,7 +163,7 @@ class CommandSettings(_Part):
         return self.network if isinstance(self.network, tuple) else ANYWHERE if self.network else ()
 
 
-class CommandLimitsSettings(_Part):
+class CommandLimitsSettings(Part):
     """What the processes of one command of an agent or of the repository may use together; `files` and `disk_bytes`
     count what lies in the folders it may write, `open_files` bounds each process."""
 
@@ -182,7 +179,7 @@ class CommandLimitsSettings(_Part):
         return CommandLimits(**self.model_dump())
 
 
-class DeploySettings(_Part):
+class DeploySettings(Part):
     """How a commit is made reachable for people."""
 
     run: Annotated[str, Field(min_length=1)]
@@ -192,50 +189,7 @@ class DeploySettings(_Part):
     timeout_s: Seconds = 120.0
 
 
-def _none(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() == "none" else value
-
-
-Amount: TypeAlias = Annotated[Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_none)]
-Count: TypeAlias = Annotated[Annotated[int, Field(gt=0)] | None, BeforeValidator(_none)]
-
-
-class CeilingSettings(_Part):
-    """Ceilings of one kind of work; None (on a command line: `none`) means none. `wall_s`: the time at work."""
-
-    usd: Amount = None
-    tokens: Count = None
-    calls: Count = None
-    wall_s: Amount = None
-
-    def budget(self) -> Budget:
-        """The ceilings as the domain wants them."""
-        return Budget(self.usd, self.tokens, self.calls, self.wall_s)
-
-
-class CallCeilingSettings(_Part):
-    """What one model call may come to at its worst."""
-
-    usd: Amount = None
-    tokens: Count = None
-
-
-class BudgetSettings(CeilingSettings):
-    """Ceilings of one issue, all its runs together: money, tokens, model calls, and `wall_s`, its time at work; None (on a
-    command line: `none`) means no ceiling. `stage`: the same for each stage of it; `day`: for all work of a day (UTC) that
-    is kept in this database; `call`: what one model call may come to at its worst."""
-
-    stage: CeilingSettings = CeilingSettings()
-    day: CeilingSettings = CeilingSettings()
-    call: CallCeilingSettings = CallCeilingSettings()
-
-    def ceilings(self) -> Budgets:
-        """All ceilings as the domain wants them."""
-        call = Budget(self.call.usd, self.call.tokens)
-        return Budgets(self.budget(), self.stage.budget(), self.day.budget(), call)
-
-
-class ScopeSettings(_Part):
+class ScopeSettings(Part):
     """What a change may touch (`paths`, globs; empty: what the issue allows) and which kinds of work a standing rule may
     start (`types`); the others wait for a person's word. `protected`: globs of files that may change by a person's word
     alone, besides those that always are."""
@@ -245,21 +199,14 @@ class ScopeSettings(_Part):
     protected: tuple[Glob, ...] = ()
 
 
-class IntakeSettings(_Part):
+class IntakeSettings(Part):
     """What an issue has to say before anything is paid for; an objective and criteria always. What else it does not say
     is named in a comment."""
 
     required: tuple[IntakePart, ...] = (IntakePart.OBJECTIVE, IntakePart.CRITERIA)
 
 
-class PriceSettings(_Part):
-    """What a model costs, in US dollars for a million tokens."""
-
-    input_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    output_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class ModelsSettings(_Part):
+class ModelsSettings(Part):
     """How models are reached. `script` is the file of replies for the provider `scripted`, or a
     URL on this machine that gives them; `prices` is keyed by
     `provider:model` and goes before every other price. With `streaming`, answers come piece by piece, and
@@ -274,7 +221,7 @@ class ModelsSettings(_Part):
     prices: dict[ModelName, PriceSettings] = Field(default_factory=dict)
 
 
-class MergeSettings(_Part):
+class MergeSettings(Part):
     """How sure the reviewer must be (of 100) for a merge that asks nobody, where `merge_authority` is `auto`; and what holds
     for issues of a priority instead: `ask`, `never`, or another such number. Neither lets more happen than `merge_authority`."""
 
@@ -295,13 +242,13 @@ class MergeRule:
         return -AUTHORITIES.index(self.authority), self.confidence
 
 
-class TrustSettings(_Part):
+class TrustSettings(Part):
     """Whose decisions count besides those with write permission on the forge."""
 
     people: tuple[str, ...] = ()
 
 
-class Settings(_Part):
+class Settings(Part):
     """Every setting of AgentOS for one target repository."""
 
     profile: Profile = "cli"

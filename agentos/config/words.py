@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agentos.config.short_forms import plain_model
 
@@ -42,3 +42,9 @@ PriorityName: TypeAlias = Annotated[str, AfterValidator(lambda name: name.strip(
 FolderInside: TypeAlias = Annotated[str, AfterValidator(_inside)]
 Host: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?$")]
 Glob: TypeAlias = Annotated[str, AfterValidator(as_glob)]
+
+
+class Part(BaseModel):
+    """A group of settings: an unknown key is an error, and a value that does not fit is not repeated in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

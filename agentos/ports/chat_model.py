@@ -23,6 +23,17 @@ class CallRef:
     round: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What one call took: `input_tokens` altogether, and how many of them the provider read from its cache of the conversation
+    or wrote to it, which cost less and more than others."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
 class ChatModels(Protocol):
     """All models a run may use, by `provider:model`."""
 
@@ -34,7 +45,7 @@ class ChatModels(Protocol):
         """A chat model for one conversation. Raises UsageError for an unknown provider or a missing key."""
         ...
 
-    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+    def cost_usd(self, model: str, used: Tokens) -> float | None:
         """The price of one call in US dollars; None where the price is unknown (never 0 by mistake)."""
         ...
 

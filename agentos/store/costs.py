@@ -21,9 +21,10 @@ _SPEND_BY: Mapping[Part, str] = {
     "stage": f"SELECT stage AS part, {_SUMS} FROM model_calls WHERE run_id = %s GROUP BY stage ORDER BY stage",  # noqa: S608
     "model": f"SELECT model AS part, {_SUMS} FROM model_calls WHERE run_id = %s GROUP BY model ORDER BY model",  # noqa: S608
 }
-_DAY = "date_trunc('day', {at}, 'UTC')"
-TODAY = _DAY.format(at="clock_timestamp()")
-_RUNS_OF_ISSUE = "(SELECT id FROM runs WHERE (repo, issue) = (SELECT repo, issue FROM runs WHERE id = %(run_id)s))"
+# Both are fixed for one statement, so that the indexes by time and by run serve, however long the history is.
+_TODAY = "date_trunc('day', statement_timestamp(), 'UTC')"
+_OF_ISSUE = """run_id = ANY (ARRAY(
+    SELECT id FROM runs WHERE (repo, issue) = (SELECT repo, issue FROM runs WHERE id = %(run_id)s)))"""
 _COUNTED = {Scope.ISSUE: "of_issue", Scope.STAGE: "of_issue AND stage = %(stage)s", Scope.DAY: "of_day"}
 _ARRAYS = ", ".join(
     f"""'{scope}', json_build_array(coalesce(sum(calls) FILTER (WHERE {counted}), 0),
@@ -33,9 +34,10 @@ _ARRAYS = ", ".join(
     for scope, counted in _COUNTED.items()
 )
 USED = f"""
-    SELECT json_build_object({_ARRAYS}) FROM (
-        SELECT *, at >= {TODAY} AS of_day, run_id IN {_RUNS_OF_ISSUE} AS of_issue FROM model_calls
-        WHERE at >= {TODAY} OR run_id IN {_RUNS_OF_ISSUE}) AS counted"""  # noqa: S608 - constants
+    WITH counted AS MATERIALIZED (
+        SELECT stage, calls, input_tokens, output_tokens, usd, at >= {_TODAY} AS of_day, {_OF_ISSUE} AS of_issue
+        FROM model_calls WHERE at >= {_TODAY} OR {_OF_ISSUE})
+    SELECT json_build_object({_ARRAYS}) FROM counted"""  # noqa: S608 - constants
 """What counts against the ceilings of a run in a stage, `%(run_id)s` and `%(stage)s`, as one value; see `used_in`."""
 _WHOLE = f"""
     SELECT repo, issue, model_calls.stage, model, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, {_SUMS},

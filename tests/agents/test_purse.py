@@ -17,7 +17,7 @@ from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage
 from agentos.domain.status import JobState
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, Tokens
 from agentos.store.runs import Change
 from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.recorded_model import MOST_OUTPUT_TOKENS, RecordedModels
@@ -71,8 +71,8 @@ class ToyModels:
 
         return ToyChatModel(act=counted, gate=self.gate)
 
-    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        return float(input_tokens + output_tokens) if self._priced else None
+    def cost_usd(self, model: str, used: Tokens) -> float | None:
+        return float(used.input_tokens + used.output_tokens) if self._priced else None
 
     def answering(self, model: str) -> tuple[str, ...]:
         return (model,)

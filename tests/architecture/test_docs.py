@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentos.cli.messages import messages_page, sentences
+from agentos.config.budgets import CeilingSettings
 from agentos.config.reference import configuration_page
-from agentos.config.settings import CeilingSettings, CommandLimitsSettings, Settings
+from agentos.config.settings import CommandLimitsSettings, Settings
 from agentos.domain.event import EventKind
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import TABLE, Stage

@@ -16,11 +16,12 @@ from pydantic import BaseModel
 
 from agentos.adapters.model.langchain import LangChainModels
 from agentos.adapters.model.scripted import ScriptedModels
-from agentos.config.settings import ModelsSettings, PriceSettings
+from agentos.config.budgets import PriceSettings
+from agentos.config.settings import ModelsSettings
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, Tokens
 
 CALL = CallRef(run_id=1, task_id="task", stage=Stage.LLD, role="drafter", round=1)
 Reply = tuple[int, dict[str, str], dict[str, Any]]
@@ -230,10 +231,10 @@ def test_a_model_nobody_serves_is_refused_in_a_sentence(model: str) -> None:
 def test_prices_are_the_operators_then_the_published_ones_then_unknown() -> None:
     own = ModelsSettings(prices={"openai:mine": PriceSettings(input_usd=1, output_usd=2)})
     models = LangChainModels(settings=own, clock=WaitingClock(), environment={})
-    assert models.cost_usd("openai:mine", 1_000_000, 500_000) == 2.0
-    assert models.cost_usd("anthropic:claude-opus-4-5", 1000, 1000) == pytest.approx(0.03)
-    assert models.cost_usd("google_genai:gemini-2.5-pro", 1000, 1000) is not None
-    assert models.cost_usd("openai:nobody-knows", 1000, 1000) is None
+    assert models.cost_usd("openai:mine", Tokens(1_000_000, 500_000)) == 2.0
+    assert models.cost_usd("anthropic:claude-opus-4-5", Tokens(1000, 1000)) == pytest.approx(0.03)
+    assert models.cost_usd("google_genai:gemini-2.5-pro", Tokens(1000, 1000)) is not None
+    assert models.cost_usd("openai:nobody-knows", Tokens(1000, 1000)) is None
 
 
 # -- scripted ---------------------------------------------------------------------------------------------------------

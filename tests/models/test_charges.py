@@ -8,11 +8,12 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agentos.adapters.model.langchain import LangChainModels
-from agentos.config.settings import ModelsSettings, PriceSettings
+from agentos.config.budgets import PriceSettings
+from agentos.config.settings import ModelsSettings
 from agentos.domain.budget import Spend
 from agentos.domain.error import OutsideError
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, Tokens
 from agentos.workflows.kit.recorded_model import cost_of, worst_case
 from tests.models.clock import NotingClock
 from tests.models.server import Step, playing
@@ -25,9 +26,11 @@ REAL = Spend(1, IN, OUT, float(IN + OUT))
 MODEL = OPENAI_CHAT.model
 
 
-def models_at(url: str, timeout_s: float = 20, **prices: PriceSettings) -> LangChainModels:
-    price = PriceSettings(input_usd=1_000_000, output_usd=1_000_000)
-    settings = ModelsSettings(base_url={"openai": url}, timeout_s=timeout_s, prices={MODEL: price, **prices})
+DOLLARS = PriceSettings(input_usd=1e6, output_usd=1e6)
+
+
+def models_at(url: str, timeout_s: float = 20, *, price: PriceSettings = DOLLARS) -> LangChainModels:
+    settings = ModelsSettings(base_url={"openai": url}, timeout_s=timeout_s, prices={MODEL: price})
     return LangChainModels(
         settings=settings, clock=NotingClock(), environment={"OPENAI_API_KEY": "the-key"}, jitter=lambda: 1.0
     )
@@ -49,6 +52,28 @@ async def charged(*steps: Step, usage: Mapping[str, Any] | None = None) -> Spend
 
 async def test_what_the_provider_says_it_took_is_charged_at_its_price() -> None:
     assert await charged(Step()) == REAL
+
+
+async def test_what_came_from_the_cache_costs_less_and_what_went_there_more() -> None:
+    dear = PriceSettings(input_usd=10e6, output_usd=1e6, cache_read_usd=1e6, cache_write_usd=20e6)
+    models = LangChainModels(settings=ModelsSettings(prices={MODEL: dear}), clock=NotingClock())
+    for details, usd in (
+        ({}, 100 + 3),
+        ({"cache_read": 4}, 60 + 4 + 3),
+        ({"cache_read": 4, "cache_creation": 5}, 10 + 4 + 100 + 3),
+        ({"cache_read": 4, "cache_creation": 0, "ephemeral_5m_input_tokens": 5}, 10 + 4 + 100 + 3),
+        ({"cache_read": 99, "cache_creation": 99}, 10 + 3),
+    ):
+        usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_token_details": details}
+        answer = AIMessage("hello", usage_metadata=usage)
+        assert cost_of(answer, models, MODEL, WORST) == Spend(1, 10, 3, usd)
+    published = LangChainModels(settings=ModelsSettings(), clock=NotingClock())
+    plain, read, written = (
+        published.cost_usd("anthropic:claude-opus-4-5", Tokens(1000, 0, read, written))
+        for read, written in ((0, 0), (1000, 0), (0, 1000))
+    )
+    assert plain is not None
+    assert [read, written] == pytest.approx([plain / 10, plain * 1.25])
 
 
 @pytest.mark.parametrize(
@@ -97,6 +122,8 @@ def test_the_worst_case_is_every_character_a_token_and_the_longest_answer_at_the
     assert worst_case(models, MODEL, {"max_output_tokens": 10}, 100) == Spend(1, 100, 10, 110.0)
     assert worst_case(models, MODEL, {"max_input_tokens": 40, "max_output_tokens": 10}, 100) == Spend(1, 40, 10, 50.0)
     assert worst_case(models, MODEL, None, 100).output_tokens == 64_000
+    cached = models_at("http://127.0.0.1:1", price=PriceSettings(input_usd=1e6, output_usd=1e6, cache_write_usd=2e6))
+    assert worst_case(cached, MODEL, {"max_output_tokens": 10}, 100).usd == 210.0
     standing = LangChainModels(
         settings=ModelsSettings(
             fallback={MODEL: spare}, prices={MODEL: PriceSettings(input_usd=1, output_usd=1), spare: dear}

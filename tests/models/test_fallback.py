@@ -6,7 +6,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agentos.adapters.model.langchain import LangChainModels
-from agentos.config.settings import ModelsSettings, PriceSettings
+from agentos.config.budgets import PriceSettings
+from agentos.config.settings import ModelsSettings
 from agentos.domain.budget import Spend
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind

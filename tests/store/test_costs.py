@@ -145,7 +145,8 @@ async def test_processes_that_race_for_a_days_budget_pass_it_by_one_call_each_at
     total = (await store.costs.whole()).total
     assert total.calls == sum(made), "what was refused is not charged"
     assert total.usd is not None
-    assert 6.0 <= total.usd <= 6.0 + len(runs) * 1.0
+    # Who is refused saw others' calls at their worst, so what they came to may leave as much unused.
+    assert 6.0 - len(runs) * 0.5 <= total.usd <= 6.0 + len(runs) * 1.0
 
 
 async def test_replies_of_an_earlier_version_stay_found_and_charged(empty_database_url: str, tmp_path: Path) -> None:

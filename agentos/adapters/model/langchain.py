@@ -4,13 +4,14 @@ import importlib.util
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agentos.config.settings import ModelsSettings
 from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, Tokens
 from agentos.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -83,16 +84,18 @@ class LangChainModels:
             jitter=self._jitter,
         )
 
-    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+    def cost_usd(self, model: str, used: Tokens) -> float | None:
         """The price of one call in US dollars, by the operator's price table, else by published prices; else None."""
         if own := self._settings.prices.get(model):
-            return (input_tokens * own.input_usd + output_tokens * own.output_usd) / 1_000_000
+            return own.cost_usd(
+                used.input_tokens, used.output_tokens, read=used.cache_read_tokens, written=used.cache_write_tokens
+            )
         from genai_prices import Usage, calc_price  # its table is large; only paid runs read it
 
         provider, name = _split(model)
         try:
             price = calc_price(
-                Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+                Usage(**asdict(used)),
                 model_ref=name,
                 provider_id=PRICE_NAMES.get(provider, provider),
             )

@@ -17,7 +17,7 @@ from agentos.adapters.model.script import (
     spell,
 )
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, Tokens
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -47,7 +47,7 @@ class ScriptedModels:
 
         return ScriptedChatModel(source=self._source, call=call, model_name=model)
 
-    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+    def cost_usd(self, model: str, used: Tokens) -> float | None:
         """Nothing: a script costs no money."""
         return 0.0
 

@@ -5,9 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agentos.domain.budget import Budgets, BudgetSpent, Ceiling, Scope, Spend, Used, reached, refused, worked_s
+from agentos.domain.budget import (
+    Budgets,
+    BudgetSpent,
+    Ceiling,
+    Scope,
+    Spend,
+    Used,
+    reached,
+    refused,
+    unpriced,
+    worked_s,
+)
+from agentos.domain.error import UsageError
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef
+from agentos.ports.chat_model import CallRef, ChatModels, Tokens
 from agentos.ports.clock import Clock
 from agentos.store import Store
 from agentos.store.fence import Fence
@@ -22,6 +34,13 @@ NO_CEILINGS = Budgets()
 async def require_budget(ctx: "RunContext", stage: Stage) -> None:
     """Raises BudgetSpent where the run reached one of its ceilings, so that `stage` may not begin."""
     await Purse(ctx.store, ctx.ports.clock, ctx.settings.budget.ceilings()).require(ctx.run.id, stage)
+
+
+def require_price(budgets: Budgets, models: ChatModels, model: str) -> None:
+    """Raises UsageError for a model that no ceiling could ever count: its price is unknown, and no tokens are bounded."""
+    for each in models.answering(model):
+        if not budgets.hold_tokens and models.cost_usd(each, Tokens(1, 1)) is None:
+            raise UsageError(unpriced(each))
 
 
 @dataclass(frozen=True, slots=True)

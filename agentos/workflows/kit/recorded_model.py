@@ -6,13 +6,14 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, messages_from_dict, messages_to_dict
+from langchain_core.messages.ai import UsageMetadata
 from pydantic import Field, PrivateAttr
 
 from agentos.domain.budget import Spend
 from agentos.domain.error import BugError, OutsideError, UsageError
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Stage
-from agentos.ports.chat_model import CallRef, ChatModels
+from agentos.ports.chat_model import CallRef, ChatModels, Tokens
 from agentos.prompting.passing_model import PassingChatModel, answered_by, request_text, text_digest, with_charge
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.fence import Fence
@@ -20,6 +21,8 @@ from agentos.telemetry.crash import crash_point
 from agentos.telemetry.redaction import redacted, without_known
 from agentos.workflows.kit.budget import Purse
 
+_WRITTEN = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+"""Where LangChain says what was written to a cache: in one of them, or apart by how long it stays."""
 MOST_OUTPUT_TOKENS = 64_000
 """Taken for the longest answer of a model that says nothing about itself."""
 
@@ -101,9 +104,9 @@ class RecordedModels:
             model_name=model,
         )
 
-    def cost_usd(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+    def cost_usd(self, model: str, used: Tokens) -> float | None:
         """The price of one call in US dollars; None where it is unknown."""
-        return self._models.cost_usd(model, input_tokens, output_tokens)
+        return self._models.cost_usd(model, used)
 
     def answering(self, model: str) -> tuple[str, ...]:
         """Who may answer a call of `model`."""
@@ -120,7 +123,9 @@ def worst_case(models: ChatModels, model: str, profile: Mapping[str, Any] | None
     known = profile or {}
     used = min(asked_chars, known.get("max_input_tokens") or asked_chars)
     made = known.get("max_output_tokens") or MOST_OUTPUT_TOKENS
-    prices = [models.cost_usd(each, used, made) for each in models.answering(model)]
+    # To write to a provider's cache costs more than to be read without one.
+    most = (Tokens(used, made), Tokens(used, made, cache_write_tokens=used))
+    prices = [models.cost_usd(each, tokens) for each in models.answering(model) for tokens in most]
     known_prices = [price for price in prices if price is not None]
     return Spend(1, used, made, max(known_prices) if len(known_prices) == len(prices) else None)
 
@@ -130,10 +135,18 @@ def cost_of(answer: AIMessage, models: ChatModels, model: str, worst: Spend) -> 
     not say what it took, and so for each try before that broke under way."""
     told, usage, spend = answer.response_metadata, answer.usage_metadata, worst
     if usage is not None:
-        used, made = usage["input_tokens"], usage["output_tokens"]
-        usd = told["usd"] if "usd" in told else models.cost_usd(answered_by(answer, model), used, made)
-        spend = Spend(1, used, made, usd)
+        used = _tokens(usage)
+        usd = told["usd"] if "usd" in told else models.cost_usd(answered_by(answer, model), used)
+        spend = Spend(1, used.input_tokens, used.output_tokens, usd)
     return spend + worst.times(told.get("unanswered", 0))
+
+
+def _tokens(usage: UsageMetadata) -> Tokens:
+    """What `usage` says, no more of it cached than there is."""
+    used, details = usage["input_tokens"], usage.get("input_token_details") or {}
+    read = min(details.get("cache_read") or 0, used)
+    written = sum(int(details.get(name) or 0) for name in _WRITTEN)  # type: ignore[call-overload]
+    return Tokens(used, usage["output_tokens"], read, min(written, used - read))
 
 
 def _payload(answer: AIMessage, clean: Callable[[str], str]) -> dict[str, Any]:
