@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentos.domain.effect import EffectKey
+from agentos.domain.issue import Comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReviewNote:
-    """One review of a pull request. `state` is approved, changes_requested or commented; `sha` is what was seen."""
+    """One review of a pull request. `state` is approved, changes_requested or commented; `sha` is what was seen.
+
+    `body` ends with what it says of single lines, each as `path:line: text`.
+    """
 
     id: str
     author: str
@@ -45,6 +49,9 @@ class ReviewNote:
     body: str
     sha: str
     at: str
+    author_id: str = ""
+    is_bot: bool = False
+    edited: bool = False
 
 
 class Forge(Protocol):
@@ -79,6 +86,10 @@ class Forge(Protocol):
 
     async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
         """All reviews, oldest first."""
+        ...
+
+    async def comments(self, number: int) -> tuple[Comment, ...]:
+        """What people wrote to the pull request as a whole, oldest first, read to the last page."""
         ...
 
     async def merge(self, number: int, *, expected_head: str, message: str) -> str:

@@ -36,6 +36,13 @@ class Tracker(Protocol):
         """All comments, oldest first, read to the last page."""
         ...
 
+    async def may_write(self, author: str, author_id: str) -> bool:
+        """Whether that person may write to the repository, asked anew each time. `author_id`: as their comment has it.
+
+        False where nobody has that name any more, or somebody else has it now.
+        """
+        ...
+
     async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
         """The id of the comment that carries `key`."""
         ...

@@ -140,6 +140,7 @@ async def test_the_head_is_the_branch_as_it_is_now(yard: Yard) -> None:
 async def test_reviews_come_oldest_first_and_once_each(yard: Yard) -> None:
     head, pr = await opened(yard)
     assert await yard.forge.reviews(pr.number) == ()
+    assert await yard.forge.comments(pr.number) == ()
     first = ReviewNote("r1", "anna", "changes_requested", "Please rename it.", head, "2026-01-01T00:00:00Z")
     second = ReviewNote("r2", "anna", "approved", "", head, "2026-01-02T00:00:00Z")
     for review in (first, second, first):
@@ -198,6 +199,7 @@ async def test_a_merged_pull_request_keeps_its_facts_after_its_branch_is_gone(ya
 async def test_a_pull_request_that_does_not_exist_is_gone(yard: Yard) -> None:
     tries: list[Awaitable[object]] = [
         yard.forge.reviews(9),
+        yard.forge.comments(9),
         yard.forge.edit_pr(9, title="t", body="b"),
         yard.forge.merge(9, expected_head="0" * 40, message="m"),
         yard.forge.close_pr(9),

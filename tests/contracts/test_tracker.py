@@ -133,6 +133,14 @@ async def test_a_written_comment_is_found_by_its_key_and_by_no_other(desk: Desk)
     assert comment.at == "2026-01-01T00:00:00Z"
 
 
+async def test_who_writes_where_only_the_operator_can_may_write_and_a_name_alone_proves_nothing(desk: Desk) -> None:
+    desk.say("/agentos queue")
+    (comment,) = await desk.tracker.comments(desk.issue)
+    assert await desk.tracker.may_write(comment.author, comment.author_id)
+    assert not await desk.tracker.may_write("mallory", "")
+    assert not await desk.tracker.may_write(comment.author, "somebody else's id")
+
+
 async def test_two_writes_under_one_key_are_two_comments_so_that_a_doubled_effect_shows(desk: Desk) -> None:
     first = await desk.tracker.write_comment(desk.issue, "one", STATUS_COMMENT)
     second = await desk.tracker.write_comment(desk.issue, "two", STATUS_COMMENT)

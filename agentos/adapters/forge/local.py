@@ -10,6 +10,7 @@ from agentos.adapters.forge.local_record import DiffSize, MergePlan, PullRequest
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
+from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
 from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
@@ -102,6 +103,11 @@ class LocalForge:
             at=review.at,
         )
         await asyncio.to_thread(self._records.add_review, number, kept)
+
+    async def comments(self, number: int) -> tuple[Comment, ...]:
+        """None: to a pull request of this machine people speak in the ticket's thread."""
+        await asyncio.to_thread(self._records.get, number)
+        return ()
 
     async def merge(self, number: int, *, expected_head: str, message: str) -> str:
         """The merge commit. Effect: it is the base branch's head, checked-out files included.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
+from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text, text_digest
 from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
 
@@ -16,6 +17,7 @@ class MemoryForge:
         self._branches = {base: base_sha}
         self._pull_requests: list[PullRequest] = []
         self._reviews: dict[int, list[ReviewNote]] = {}
+        self._comments: dict[int, list[Comment]] = {}
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to; None if it is not there."""
@@ -69,6 +71,15 @@ class MemoryForge:
         there = self._reviews.setdefault(number, [])
         if all(each.id != review.id for each in there):
             there.append(review)
+
+    async def comments(self, number: int) -> tuple[Comment, ...]:
+        """What people wrote to it, oldest first."""
+        self._find(number)
+        return tuple(self._comments.get(number, ()))
+
+    def say(self, number: int, comment: Comment) -> None:
+        """Effect: the pull request has that comment, as a person writes it."""
+        self._comments.setdefault(number, []).append(comment)
 
     async def merge(self, number: int, *, expected_head: str, message: str) -> str:
         """The merge commit. Effect: it is the base branch's head; another head or a closed one is kind CONFLICT."""

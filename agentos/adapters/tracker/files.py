@@ -8,7 +8,16 @@ from pathlib import Path
 from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.tracker.form import ticket_text
 from agentos.adapters.tracker.front_matter import FrontMatter
-from agentos.adapters.tracker.thread import COMMENT, RESOLUTION, Entry, appended, entries, fitted, replaced
+from agentos.adapters.tracker.thread import (
+    COMMENT,
+    LOCAL_AUTHOR,
+    RESOLUTION,
+    Entry,
+    appended,
+    entries,
+    fitted,
+    replaced,
+)
 from agentos.adapters.tracker.ticket import OUR_NAME, Ticket, first_word, one_line
 from agentos.adapters.tracker.ticket_folder import (
     THREAD_LIMIT_BYTES,
@@ -52,6 +61,13 @@ class FilesTracker:
         """The entries of the thread, oldest first, text that people just added at its end included."""
         found = await asyncio.to_thread(self._entries, issue)
         return tuple(entry.comment() for entry in found)
+
+    async def may_write(self, author: str, author_id: str) -> bool:
+        """Whether it is the text of nobody in particular: whoever writes into these files works on this machine.
+
+        A name in a heading proves nothing: who is meant by one says `trust.people`.
+        """
+        return author == LOCAL_AUTHOR and not author_id
 
     async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
         """The id of the entry of ours that carries `key`; a marker in anybody's text does not count."""

@@ -1,9 +1,10 @@
 """A tracker in this process's memory, for tests of everything above the port."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from agentos.adapters.clock.system import SystemClock
-from agentos.adapters.tracker.thread import fitted
+from agentos.adapters.tracker.thread import LOCAL_AUTHOR, fitted
 from agentos.adapters.tracker.ticket import OUR_NAME, one_line
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
@@ -35,6 +36,8 @@ class MemoryTracker:
         self._clock = clock or SystemClock()
         self._kept: dict[int, _Kept] = {}
         self._comments = 0
+        self.writers = {LOCAL_AUTHOR}
+        """Who may write, by id where they have one, else by name."""
 
     def add(
         self,
@@ -63,9 +66,9 @@ class MemoryTracker:
         kept = self._find(issue.number)
         kept.issue = replace(kept.issue, priority=priority)
 
-    def say(self, issue: IssueRef, text: str, *, author: str = "local") -> str:
-        """The id of a new comment, as a person writes it."""
-        return self._comment(self._find(issue.number), clean_text(text).strip("\n"), author)
+    def say(self, issue: IssueRef, text: str, *, author: str = LOCAL_AUTHOR, **facts: Any) -> str:
+        """The id of a new comment, as a person writes it. `facts`: fields of `Comment`."""
+        return self._comment(self._find(issue.number), clean_text(text).strip("\n"), author, **facts)
 
     def resolution(self, issue: IssueRef) -> str:
         """What the issue was closed with; empty while it is open."""
@@ -82,6 +85,10 @@ class MemoryTracker:
     async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
         """All comments, oldest first."""
         return tuple(self._find(issue.number).comments)
+
+    async def may_write(self, author: str, author_id: str) -> bool:
+        """Whether they are among `writers`."""
+        return (author_id or author) in self.writers
 
     async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
         """The id of the comment that carries `key`."""
@@ -144,8 +151,8 @@ class MemoryTracker:
             )
         return self._kept[number]
 
-    def _comment(self, kept: _Kept, body: str, author: str) -> str:
+    def _comment(self, kept: _Kept, body: str, author: str, **facts: Any) -> str:
         self._comments += 1
         comment_id, at = f"c{self._comments}", self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        kept.comments.append(Comment(comment_id, author, body, at, is_bot=author == OUR_NAME))
+        kept.comments.append(Comment(comment_id, author, body, at, **{"is_bot": author == OUR_NAME, **facts}))
         return comment_id
