@@ -15,10 +15,13 @@ from agentos.adapters.agent.native.files import Files, Refused
 from agentos.adapters.agent.native.session import Session
 from agentos.adapters.agent.native.submission import Proof, difference, offered, second_look
 from agentos.adapters.agent.native.text import head_and_tail, numbered, replaced
+from agentos.domain.capability import GRANTS, Role
+from agentos.domain.destruction import refusal_of_line
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.naming import clean_text, safe_name
 from agentos.ports.sandbox import Command, Sandbox
+from agentos.telemetry.redaction import redacted
 
 SEARCH_WORKER = Path(__file__).with_name("search_worker.py")
 SEARCH_S = 20.0
@@ -37,7 +40,7 @@ class Tools:
 
     def all(self) -> list[BaseTool]:
         """The tools as LangChain knows tools."""
-        return [_as_tool(each) for each in (self.bash, self.view, self.edit, self.write, self.search, self.submit)]
+        return [_as_tool(getattr(self, name)) for name in GRANTS[Role.IMPLEMENTER].tools]
 
     async def bash(
         self,
@@ -48,6 +51,8 @@ class Tools:
         session, task = self._session, self._session.task
         if session.again:
             return INTERRUPTED
+        if reason := refusal_of_line(command, (str(task.cwd), str(task.scratch))):
+            raise ToolException(f"refused: {reason}")
         writable, most_s = (task.cwd, task.scratch), min(timeout_s, task.limits.command_s)
         asked = Command(command, task.cwd, writable, most_s, readable=task.readable)
         try:
@@ -141,7 +146,7 @@ class Tools:
 def _as_tool(function: Callable[..., Coroutine[Any, Any, str]]) -> BaseTool:
     async def run(**arguments: Any) -> str:
         try:
-            return clean_text(await function(**arguments))
+            return redacted(clean_text(await function(**arguments)))
         except Refused as refusal:
             raise ToolException(clean_text(str(refusal))) from refusal
 
