@@ -1,5 +1,6 @@
 """One connection to the database, and one sentence without secrets where there is none."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,9 @@ async def connect(url: str) -> psycopg.AsyncConnection[DictRow]:
             url, autocommit=True, row_factory=dict_row, connect_timeout=timeout_s, application_name="agentos"
         )
     except psycopg.OperationalError as exc:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None  # Python 3.11's wait_for, inside the driver, may swallow it
         raise _refused(str(exc), parts) from None
 
 

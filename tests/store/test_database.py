@@ -1,5 +1,6 @@
 """Opening the database: migrated once however many come, and one sentence without secrets where it does not open."""
 
+import asyncio
 import subprocess
 import sys
 import traceback
@@ -13,7 +14,7 @@ import pytest
 from agentos.domain.error import AgentOSError, OutsideError, UsageError
 from agentos.domain.failure import FailureKind
 from agentos.store import Store
-from agentos.store.connecting import _refused, read_url
+from agentos.store.connecting import _refused, connect, read_url
 from agentos.store.database import open_database
 from agentos.store.migrating import FOLDER
 
@@ -196,3 +197,21 @@ def test_the_store_imports_neither_langgraph_nor_a_provider() -> None:
     code = "import sys, agentos.store; print(sorted(m for m in sys.modules if m.split('.')[0].startswith('lang')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+async def test_a_cancelling_that_the_driver_swallowed_still_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asyncio.Event()
+
+    async def swallows(*_: object, **__: object) -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise psycopg.OperationalError("connection timeout expired") from None
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", swallows)
+    connecting = asyncio.create_task(connect("postgresql://ann@127.0.0.1:1/work"))
+    await asked.wait()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting

@@ -20,14 +20,21 @@ TRY_S = 30.0
 LIMITS = CommandLimits(memory_bytes=200 * 1024**2, processes=20, disk_bytes=50 * 1024**2)
 MakeSandbox = Callable[[CommandLimits], Sandbox]
 
-_TOO_MUCH_MEMORY = "held = bytearray(300 * 1024**2); held[::4096] = b'x' * len(held[::4096])"
+# Each waits to be stopped, however late a busy machine comes to look.
+_TOO_MUCH_MEMORY = """
+import time
+held = bytearray(300 * 1024**2)
+held[::4096] = b'x' * len(held[::4096])
+time.sleep(20)
+print('free')
+"""
 _TOO_MANY_PROCESSES = """
 import os, time
 for _ in range(60):
     if os.fork() == 0:
         time.sleep(20)
         os._exit(0)
-time.sleep(1)
+time.sleep(20)
 print('free')
 """
 
