@@ -100,8 +100,10 @@ class World:
         trace: Path | None = None,
         fault: dict[str, dict[str, Any]] | None = None,
         most_waits: int | None = None,
+        obedient: bool = False,
     ) -> Ended:
-        """How the run of issue 1 ended, driven by a process of its own. `fault`: see `database_faults`."""
+        """How the run of issue 1 ended, driven by a process of its own. `fault`: see `database_faults`; `obedient`: models
+        do whatever they read."""
         return self.zygote.drive(
             target=str(self.target),
             environment=self.environment,
@@ -110,6 +112,7 @@ class World:
             mutant=mutant,
             trace=str(trace) if trace else "",
             most_waits=most_waits,
+            obedient=obedient,
         )
 
     def agentos(self, *words: str) -> Called:

@@ -1,7 +1,7 @@
 """A process that has imported everything and forks a driver for each order: a cell then costs its run, not its imports.
 
-Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "most_waits"} ->
-{"ended", "signal", "statements", "peak_bytes"}. With "words" it is the command line that is called in the target, its
+Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "obedient",
+"most_waits"} -> {"ended", "signal", "statements", "peak_bytes"}. With "words" it is the command line that is called in the target, its
 output goes to the files "out" and "err", and "ended" is its exit code.
 """
 
@@ -52,12 +52,15 @@ from agentos.workflows.orchestrator.graph import stage_graphs  # noqa: E402
 from tests.crash.database_faults import count_statements, restart_server  # noqa: E402
 from tests.crash.drive import drive  # noqa: E402
 from tests.crash.mutant import do_then_record  # noqa: E402
+from tests.security.obedient import obey  # noqa: E402
 
 
 def _child(order: dict[str, Any], answer: int) -> None:
     os.environ.update(order["environment"])
     if order.get("mutant"):
         Step.once = do_then_record  # type: ignore[method-assign]  # the point of the mutant
+    if order.get("obedient"):
+        obey()
     if order.get("trace"):
         _tracing.append(Path(order["trace"]).open("a", encoding="utf-8"))  # noqa: SIM115 - until this process ends
     fault = order.get("fault") or {}
