@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, Desk
+from tests.e2e.terminal import Terminal
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
@@ -93,3 +94,27 @@ def test_the_demo_ends_with_a_merged_change_and_a_script_used_up(tmp_path: Path,
     assert "merged and verified" in done.stdout
     assert "model replies come from a file; everything else is real" in done.stderr
     assert "--issue 2 --repo" in done.stderr
+
+
+def test_on_a_terminal_the_demo_asks_the_person_and_does_what_they_say(desk: Desk, tmp_path: Path) -> None:
+    desk.environment["TMPDIR"] = str(tmp_path)
+    terminal = Terminal(desk, "demo")
+    for question, answer in (("[Y/n]", b"\n"), ("Your feedback [", b"Show it, please.\n"), ("[Y/n]", b"yes\n")):
+        seen = terminal.shown.count(question)
+        terminal.read_until(lambda question=question, seen=seen: terminal.shown.count(question) > seen)  # type: ignore[misc]
+        terminal.type(answer)
+    assert terminal.read_to_the_end() == 0, terminal.shown[-3000:]
+    assert "$ agentos feedback 1 'Show it, please.'" in terminal.shown
+    assert "merged and verified" in terminal.shown
+    assert "Nobody is at the keyboard" not in terminal.shown
+
+
+def test_on_a_terminal_no_ends_the_demo_without_a_merge_and_says_what_to_try(desk: Desk, tmp_path: Path) -> None:
+    desk.environment["TMPDIR"] = str(tmp_path)
+    terminal = Terminal(desk, "demo")
+    terminal.read_until(lambda: "[Y/n]" in terminal.shown)
+    terminal.type(b"n\n")
+    assert terminal.read_to_the_end() == 1, terminal.shown[-3000:]
+    assert "cancelled and cleaned up" in terminal.shown
+    assert "show 1 --repo" in terminal.shown
+    assert "Traceback" not in terminal.shown
