@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentos.domain.error import refusal_of_machine
+from agentos.domain.error import TooLong, refusal_of_machine
 from agentos.domain.failure import FailureKind
 
 
@@ -40,3 +40,8 @@ def test_the_place_is_the_one_given_else_the_errors_own(error: OSError, place: P
 
 def test_what_nobody_refused_is_no_refusal() -> None:
     assert refusal_of_machine(FileNotFoundError(errno.ENOENT, "gone", "/data/x")) is None
+
+
+def test_a_conversation_that_is_too_long_is_not_tried_again_as_it_is() -> None:
+    error = TooLong("the model takes 200,000 tokens")
+    assert (str(error), error.kind) == ("the model takes 200,000 tokens", FailureKind.INVALID)
