@@ -160,7 +160,8 @@ def _begun(data: Mapping[str, Any]) -> Said:
 
 
 def _asked(data: Mapping[str, Any]) -> Said:
-    return Said(one_line(f"{data.get('role')} ({data.get('model')}): round {data.get('round')}, {_use(data)}"))
+    role = "what the reviewer expects" if data.get("role") == "foresight" else data.get("role")
+    return Said(one_line(f"{role} ({data.get('model')}): round {data.get('round')}, {_use(data)}"))
 
 
 def _acted(data: Mapping[str, Any]) -> Said:
