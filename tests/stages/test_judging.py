@@ -121,6 +121,8 @@ async def test_what_the_reviewer_expects_is_written_before_it_sees_a_difference_
     assert first["foresight"] == second["foresight"]
     assert first["file_texts"].startswith(f"=== greet.py\n{MUTE}"), "the files as they are after the change"
     assert first["feedback"] == []
+    assert first["findings"] == ""
+    assert "the code recognises its test" in second["findings"], "what it found before, so that it says nothing twice"
     kept = load_json(Foresight, await stand.store.artifacts.get(done["artifacts"][FORESIGHT]))
     assert kept.cause == EXPECTED["cause"]
 

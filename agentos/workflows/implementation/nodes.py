@@ -24,6 +24,7 @@ from agentos.workflows.kit.leaking import secret_findings
 from agentos.workflows.kit.markdown import (
     brief_markdown,
     checks_markdown,
+    findings_markdown,
 )
 from agentos.workflows.kit.permission import protected_at
 from agentos.workflows.kit.plan import expect_files
@@ -37,6 +38,8 @@ from agentos.workspace.worktree import Worktree, open_worktree
 
 TESTS, REVIEWS = "impl.tests", "impl.reviews"
 DIFF_LIMIT_BYTES = 400_000
+JUDGED = "judged"
+"""In `artifacts`: the report of the change that was judged last."""
 NO_TESTS = "WORKFLOW.md names no `test` command, so nothing could prove the acceptance criteria"
 
 
@@ -214,6 +217,7 @@ async def review(state: RunState, step: Step) -> RunState:
         round_=used(state, f"judged.{step.stage}") + 1,
         brief=brief_markdown(brief),
         foresight=foresight_markdown(foresight),
+        findings=await _found_before(state, step),
         file_texts=await _files_after(state, step, report, diff),
         diff=diff,
         checks=checks_markdown(report.checks),
@@ -231,9 +235,16 @@ async def review(state: RunState, step: Step) -> RunState:
         model=judged.model,
     )
     ref = await step.keep_record(ArtifactKind.CHECKS, rules.with_review(report, judged), name="change")
-    artifacts = with_item(with_item(update["artifacts"], "change", ref.sha256), BEST, ref.sha256)
+    artifacts = {**update["artifacts"], "change": ref.sha256, BEST: ref.sha256, JUDGED: ref.sha256}
     rounds = one_more(state, f"judged.{step.stage}")
     return {"artifacts": artifacts, "rounds": rounds, **_judgement(judged, step.stage)}
+
+
+async def _found_before(state: RunState, step: Step) -> str:
+    """What the reviewer found in the version of the change it judged last; empty where there is none."""
+    known = state["artifacts"].get(JUDGED)
+    review = (await step.document(ChangeReport, known)).review if known else None
+    return findings_markdown(review.findings) if review is not None and review.findings else ""
 
 
 async def _files_after(state: RunState, step: Step, report: ChangeReport, diff: str) -> str:
