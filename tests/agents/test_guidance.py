@@ -153,9 +153,9 @@ async def test_by_its_time_too_and_a_resumed_session_is_told_at_the_same_place(b
     again(bench)
     task_id = bench.task.call.task_id
     await bench.store.exchanges.finish_tool(bench.fence, task_id, LATE, {"content": "2", "status": "success"})
-    resumed = await bench.play(*turns, SUBMIT, limits=limits)
+    resumed = await bench.play(*turns, SUBMIT, limits=AgentLimits(steps=1000, wall_s=1000))
     [told] = [text for text in resumed.heard if "minutes are left" in text]
-    assert resumed.heard.index(told) == 7, "after the second step, as recorded, whatever the clock says now"
+    assert resumed.heard.index(told) == 6, "after the second step, as recorded, though its own clock has hardly begun"
 
 
 async def test_steps_that_bring_nothing_new_are_spoken_to_and_then_end_the_session(bench: Bench) -> None:
