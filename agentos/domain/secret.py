@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 LEAST_KNOWN, LEAST_UNMIXED, LEAST_HIDDEN = 8, 16, 12
 """Characters of a known secret that is looked for: of letters and digits, of either alone, and in disguise."""
+MOST_WORDS = 3
 _LEAST_DISTINCT = 8
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX = re.compile(r"[0-9A-Fa-f]{32,}")
@@ -155,15 +156,21 @@ def _shaped(text: str) -> Iterator[Leak]:
     unescaped = _ESCAPE.sub("\n ", text)
     for kind, start, end in ((leak.kind, leak.start, leak.end) for leak in _matches(text[::-1])):
         yield Leak(kind, len(text) - end, len(text) - start)
-    yield from _coded(unescaped)
+    whole = [*_coded(unescaped)]
+    yield from whole
     if "%" in unescaped:
         yield from _decoded(unescaped, _WORD, lambda word: [unquote(word)] if "%" in word else [])
-    yield from _split(unescaped)
+    yield from _split(unescaped, whole)
 
 
-def _coded(text: str, *, anywhere: bool = False) -> Iterator[Leak]:
-    """Secrets as they are, in base64 and in hexadecimal digits."""
-    yield from _matches(text, anywhere=anywhere)
+def _coded(text: str) -> Iterator[Leak]:
+    """Secrets as they are, and in code."""
+    yield from _matches(text)
+    yield from _in_code(text)
+
+
+def _in_code(text: str) -> Iterator[Leak]:
+    """Secrets in base64 and in hexadecimal digits."""
     yield from _decoded(text, _RUN, _from_base64)
     yield from _decoded(text, _HEX, _from_hexadecimal)
 
@@ -221,11 +228,12 @@ def _from_hexadecimal(run: str) -> Iterator[str]:
         yield binascii.unhexlify(part[: len(part) // 2 * 2]).decode("latin-1")
 
 
-def _split(text: str) -> Iterator[Leak]:
-    """Secrets that go on in the next line."""
+def _split(text: str, whole: list[Leak]) -> Iterator[Leak]:
+    """Secrets that go on in the next line, beyond those that are `whole` in one."""
     lines = text.split("\n")
     inner = [line.strip(_AROUND) for line in lines]
-    leaks = list(_coded("".join(inner), anywhere=True))
+    joined = "".join(inner)
+    leaks = [(leak, False) for leak in _matches(joined, anywhere=True)] + [(leak, True) for leak in _in_code(joined)]
     if not leaks or len(lines) == 1:
         return
     index: list[int] = []
@@ -234,9 +242,15 @@ def _split(text: str) -> Iterator[Leak]:
         begin = at + len(line) - len(line.lstrip(_AROUND))
         index += range(begin, begin + len(kept))
         at += len(line) + 1
-    for leak in leaks:
-        start, end = index[leak.start], index[leak.end - 1] + 1
-        if end - start != leak.end - leak.start and not _goes_on(text, start):
+    for leak, is_code in leaks:
+        joints = [place for place in range(leak.start + 1, leak.end) if index[place] != index[place - 1] + 1]
+        # Words before it are no part of it where it is one without them.
+        without = [place for place in joints[:MOST_WORDS] if any(_coded(joined[place : leak.end]))]
+        first = without[-1] if without else leak.start
+        start, end = index[first], index[leak.end - 1] + 1
+        quoted = any(text[index[place - 1] + 1 : index[place]].strip() for place in joints)
+        is_known = any(start <= each.start < end for each in whole)
+        if joints and not _goes_on(text, start) and (is_code or quoted or not is_known):
             yield Leak(leak.kind, start, end)
 
 

@@ -121,3 +121,12 @@ def test_nothing_of_a_known_value_is_left_and_what_has_none_stays(
         assert "[removed: " in clean
     assert secrets.redacted(clean) == clean
     assert secrets.redacted("a plain sentence") == "a plain sentence"
+
+
+def test_what_stands_before_and_after_a_secret_stays() -> None:
+    token = KINDS["GitHub token"]("b")
+    coded = MORE["base64 in lines"](token)
+    clean = Secrets().redacted(f"exit code 0\n{coded}\nand so on")
+    assert clean.startswith("exit code 0\n")
+    assert clean.endswith("and so on")
+    assert Secrets().redacted(f"A=1\nTOKEN={token}\nOTHER=2\n") == "A=1\nTOKEN=[removed: GitHub token]\nOTHER=2\n"
