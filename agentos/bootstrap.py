@@ -104,17 +104,22 @@ def _require_means(settings: Settings) -> None:
             f"{WORKFLOW_FILE} names no test command, and without one nothing can prove a change: "
             "add `test:` under `commands:` and commit it"
         )
+    require_models(settings)
+    from agentos.adapters.sandbox.choosing import refusal_at_sight
+
+    refusal = refusal_at_sight(_wish(settings))
+    if refusal:
+        raise UsageError(refusal)
+
+
+def require_models(settings: Settings) -> None:
+    """Raises UsageError where a model of a run with `settings` cannot be asked, or what it costs cannot be counted."""
     from agentos.workflows.kit.budget import require_price
 
     models = _models(settings, None)
     for model in sorted(set(choose(settings, keys_present()).models.values())):
         models.require(model)
         require_price(settings.budget.ceilings(), models, model)
-    from agentos.adapters.sandbox.choosing import refusal_at_sight
-
-    refusal = refusal_at_sight(_wish(settings))
-    if refusal:
-        raise UsageError(refusal)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class PlanDocument(_Part):
     expected_s: float | None
     expected_usd: float | None
     past_runs: int
+    ceilings: list[str] = []
     exit_code: int
 
 

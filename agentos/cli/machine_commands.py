@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentos.bootstrap import database_url, sandbox_at, settings_at
+from agentos.bootstrap import database_url, require_models, sandbox_at, settings_at
 from agentos.cli.args import Request
 from agentos.cli.documents import CheckDocument, ConfigDocument, DoctorDocument, SettingDocument, text_of
 from agentos.cli.terminal import as_called, one_line
@@ -84,7 +85,7 @@ async def examine(folder: Path, *, inside: bool) -> tuple[Check, ...]:
     name, confines, refusal = await sandbox_at(settings)
     return (
         *checks,
-        judge_models(settings, keys_present()),
+        judge_models(settings, keys_present(), partial(require_models, settings)),
         judge_sandbox(name, confines=confines, refusal=refusal),
         check_home(settings.home),
         check_disk(settings.home),

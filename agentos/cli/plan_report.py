@@ -78,6 +78,7 @@ def _document(planned: Plan, refusals: list[str]) -> PlanDocument:
         expected_s=planned.expected_s,
         expected_usd=planned.expected_usd,
         past_runs=planned.runs,
+        ceilings=list(planned.ceilings),
         exit_code=ExitCode.USAGE if refusals else ExitCode.FINISHED,
     )
 
@@ -107,6 +108,7 @@ def _parts(request: Request, planned: Plan, refusals: list[str], choice: ModelCh
         yield f"Expected: {time}, {money(planned.expected_usd)}, going by {count(planned.runs, 'earlier run')} here."
     else:
         yield "Expected time and cost: unknown, this is the first run here."
+    yield f"Ceilings: {', '.join(planned.ceilings) or 'none; budget.usd=5 would set one for the issue'}."
     yield from choice.announcements if choice is not None else ()
     for refusal in refusals:
         yield f"It would not start: {as_called(refusal.removesuffix('.'), request)}."

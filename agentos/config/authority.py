@@ -1,6 +1,6 @@
 """What a target repository may not decide for the person who runs AgentOS: it may tighten, never loosen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from agentos.config.settings import AUTHORITIES, MergeAuthority, Settings
@@ -72,20 +72,11 @@ def _network(operator: Settings, together: Settings) -> list[str]:
 
 
 def _budget(operator: Settings, together: Settings) -> list[str]:
-    found, wanted = [], dict(_ceilings(together.budget.model_dump()))
-    for key, ceiling in _ceilings(operator.budget.model_dump()):
-        if ceiling is not None and (wanted[key] is None or wanted[key] > ceiling):
+    found, wanted = [], dict(together.budget.keyed())
+    for key, ceiling in operator.budget.keyed():
+        if ceiling is not None and ((more := wanted[key]) is None or more > ceiling):
             found.append(f"WORKFLOW.md may only lower {key}, which the operator set to {ceiling}; {_BELONGS}.")
     return found
-
-
-def _ceilings(budget: Mapping[str, Any], where: str = "budget") -> Iterator[tuple[str, Any]]:
-    for name, value in budget.items():
-        key = f"{where}.{name}"
-        if isinstance(value, Mapping):
-            yield from _ceilings(value, key)
-        else:
-            yield key, value
 
 
 def _merging(operator: Settings, together: Settings) -> list[str]:

@@ -1,5 +1,6 @@
 """The settings of money: ceilings, and what models cost."""
 
+from collections.abc import Iterator
 from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field
@@ -44,6 +45,14 @@ class BudgetSettings(CeilingSettings):
     stage: CeilingSettings = CeilingSettings()
     day: CeilingSettings = CeilingSettings()
     call: CallCeilingSettings = CallCeilingSettings()
+
+    def keyed(self) -> Iterator[tuple[str, float | None]]:
+        """Every ceiling by its dotted key, None where there is none."""
+        for name, value in self:
+            if isinstance(value, Part):
+                yield from ((f"budget.{name}.{inner}", ceiling) for inner, ceiling in value)
+            else:
+                yield f"budget.{name}", value
 
     def ceilings(self) -> Budgets:
         """All ceilings as the domain wants them."""

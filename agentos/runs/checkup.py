@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -81,8 +81,11 @@ def judge_database(whose: str, version: int) -> Check:
     return Check("database", Grade.OK, f"{whose}, version {major}")
 
 
-def judge_models(settings: Settings, keys: Collection[str]) -> Check:
-    """Whether every role has a model, and what is unusual about the choice. Of keys, names alone are told."""
+def judge_models(settings: Settings, keys: Collection[str], require: Callable[[], None]) -> Check:
+    """Whether every role has a model, and what is unusual about the choice. Of keys, names alone are told.
+
+    `require` raises UsageError for a model that cannot be asked, or whose cost cannot be counted.
+    """
     try:
         choice = choose(settings, keys)
     except UsageError as exc:
@@ -99,6 +102,10 @@ def judge_models(settings: Settings, keys: Collection[str]) -> Check:
     if missing:
         wanted = " and ".join(provider_table()[provider].keys[0] for provider in missing)
         return Check("models", Grade.FAIL, f"{used}; {named}", f"set {wanted} in the environment")
+    try:
+        require()
+    except UsageError as exc:
+        return Check("models", Grade.FAIL, str(exc), "see docs/howto/models.md")
     if choice.announcements:
         return Check("models", Grade.WARN, f"{used}; {named}", " ".join(choice.announcements))
     return Check("models", Grade.OK, f"{used}; {named}")

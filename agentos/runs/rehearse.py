@@ -33,7 +33,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run of the issue would do. `runs` is how many past runs the estimate stands on."""
+    """What a run of the issue would do. `ceilings` are those that are set, `runs` how many past runs the estimate stands on."""
 
     issue: Issue
     refusal: str
@@ -41,6 +41,7 @@ class Plan:
     expected_s: float | None
     expected_usd: float | None
     runs: int
+    ceilings: tuple[str, ...] = ()
 
 
 def plan(
@@ -62,6 +63,7 @@ def plan(
         expected_s=_total([stage.expected_s for stage in running]),
         expected_usd=_total([stage.expected_usd for stage in running]),
         runs=len(past),
+        ceilings=tuple(f"{key} {ceiling:g}" for key, ceiling in settings.budget.keyed() if ceiling is not None),
     )
 
 

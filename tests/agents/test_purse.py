@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -175,6 +176,28 @@ async def test_beyond_a_ceiling_nothing_is_asked_and_nothing_charged(
     assert (models.asked, await spend(bench)) == (0, before)
     assert (await ask(bench.recorded(models, budgets), bench)).text == "hello", "what is stored costs nothing"
     assert models.asked == 0
+
+
+async def test_all_ceilings_together_cost_a_call_one_statement_before_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = Budget(usd=1e6, tokens=10**9, calls=10**6, wall_s=1e6)
+    models = bench.recorded(ToyModels(hello), Budgets(every, every, every, Budget(usd=1e6)))
+    await ask(models, bench)
+    told, execute = [], psycopg.AsyncConnection.execute
+
+    async def counted(conn: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        told.append(" ".join(str(query).split()))
+        return await execute(conn, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counted)
+    await ask(models, bench, text="more")
+    words = ("SELECT payload FROM model_calls", "INSERT INTO model_calls", "UPDATE model_calls")
+    assert [[word in statement for statement in told] for word in words] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
 
 
 async def test_the_ceiling_of_a_stage_leaves_the_other_stages_alone(bench: Bench) -> None:

@@ -73,6 +73,11 @@ def test_a_model_without_a_price_begins_no_run(desk: Desk) -> None:
     assert (done.code, done.out) == (2, "")
     assert "bound its use with budget.tokens" in done.err
     assert "No model was asked yet" in desk.agentos("costs").out
+    desk.environment["AGENTOS_ORCHESTRATOR__STAGES__LLD__DRAFTER"] = "ollama:mine"
+    looked = desk.agentos("doctor")
+    assert (looked.code, "fail  models: the price of ollama:mine is unknown" in looked.out) == (3, True)
+    rehearsed = desk.agentos("--issue", "1", "--dry-run", "--set", "budget.day.tokens=5000", "--set", "budget.usd=2.5")
+    assert (rehearsed.code, "Ceilings: budget.usd 2.5, budget.day.tokens 5000." in rehearsed.out) == (0, True)
 
 
 async def test_a_repository_without_a_test_command_is_not_worked_in(tmp_path: Path) -> None:

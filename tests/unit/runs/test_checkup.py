@@ -7,6 +7,7 @@ import pytest
 from agentos.config.load import Loaded
 from agentos.config.settings import Settings
 from agentos.config.workflow import Workflow
+from agentos.domain.error import UsageError
 from agentos.runs.checkup import (
     Check,
     Grade,
@@ -67,12 +68,12 @@ def test_the_data_folder_is_ours_alone_and_can_be_written(mode: int | None, *, w
 
 
 def test_keys_are_told_by_name_and_a_role_without_one_fails() -> None:
-    assert judge_models(_settings(), ()).grade is Grade.FAIL
-    one = judge_models(_settings(), ("ANTHROPIC_API_KEY",))
+    assert judge_models(_settings(), (), _nothing).grade is Grade.FAIL
+    one = judge_models(_settings(), ("ANTHROPIC_API_KEY",), _nothing)
     assert (one.grade, "ANTHROPIC_API_KEY" in one.found) == (Grade.WARN, True)
-    assert judge_models(_settings(), ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")).grade is Grade.OK
+    assert judge_models(_settings(), ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), _nothing).grade is Grade.OK
     named = {"orchestrator": {"stages": {"triage": {"drafter": "openai:gpt-5"}}}}
-    other = judge_models(_settings(**named), ("ANTHROPIC_API_KEY",))
+    other = judge_models(_settings(**named), ("ANTHROPIC_API_KEY",), _nothing)
     assert (other.grade, "OPENAI_API_KEY" in other.mend) == (Grade.FAIL, True)
 
 
@@ -105,3 +106,14 @@ def test_everything_wrong_has_a_mend_and_nothing_right_has_one() -> None:
     wrong = [judge_git(""), judge_database("x", 0), judge_disk(0), judge_home(HOME, None, is_writable=False)]
     assert all(check.mend for check in wrong)
     assert not any(check.mend for check in (judge_git("git version 2.50"), judge_disk(90 * GB)))
+
+
+def _nothing() -> None: ...
+
+
+def test_a_model_that_cannot_be_asked_or_counted_is_a_failure() -> None:
+    def refuse() -> None:
+        raise UsageError("the price of a:b is unknown")
+
+    found = judge_models(_settings(), ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), refuse)
+    assert found == Check("models", Grade.FAIL, "the price of a:b is unknown", "see docs/howto/models.md")
