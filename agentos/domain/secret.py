@@ -196,6 +196,11 @@ def _pattern(source: str) -> re.Pattern[str]:
     return re.compile(source)
 
 
+@cache
+def _any_hint() -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(hint) for shape in SHAPES for hint in shape.hints))
+
+
 def _is_real(secret: str) -> bool:
     """Whether it is no stand-in for a secret, as documentation has them."""
     return len(set(secret)) >= _LEAST_DISTINCT and _STAND_IN.search(secret) is None
@@ -203,7 +208,7 @@ def _is_real(secret: str) -> bool:
 
 def _decoded(text: str, runs: re.Pattern[str], decode: Callable[[str], Iterable[str]]) -> Iterator[Leak]:
     """The runs of `text` that hold a secret once they are decoded, each as a whole."""
-    hint = _pattern("|".join(re.escape(hint) for shape in SHAPES for hint in shape.hints))
+    hint = _any_hint()
     for run in runs.finditer(text):
         kind = next((leak.kind for plain in decode(run[0]) if hint.search(plain) for leak in _matches(plain)), "")
         if kind:
