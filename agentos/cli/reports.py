@@ -120,7 +120,7 @@ def _wait(report: Report, wait: Wait, *, rich: bool) -> "Iterator[str | Renderab
     if wait.subject:
         kind = "commit" if len(wait.subject) == 40 else "digest"
         yield f"{kind}  {wait.subject}"
-    if wait.evidence:
+    if wait.evidence and wait.kind is WaitKind.BLOCKER:
         yield from _evidence(wait.evidence)
     elif summary:
         yield ""

@@ -1,5 +1,7 @@
 """The outer graph's own steps: saying what a run waits for, reading the decision, stopping where it was asked to."""
 
+from pathlib import PurePosixPath
+
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.change import ChangeReport
 from agentos.domain.decision import ACCEPTED_BY, DecisionKind, Wait, answers_to
@@ -139,7 +141,9 @@ async def _gate_wait(state: RunState, step: Step, stage: Stage, gate: Gate) -> W
         title = f"{gate}: “{brief.title}” goes on without {kind}; is that right?"
         return Wait(WaitKind.GATE, stage, title, state.get("skipped", {}).get(stage, ""), accepts, "", gate)
     title = f"{gate}: is the {kind} of “{brief.title}” right?"
-    return Wait(WaitKind.GATE, stage, title, f"Read it: {state.get(path, '')}", accepts, subject, gate)
+    return Wait(
+        WaitKind.GATE, stage, title, f"Read `{PurePosixPath(str(state.get(path, kind))).name}`.", accepts, subject, gate
+    )
 
 
 _DOCUMENTS = {

@@ -95,6 +95,10 @@ def test_a_gate_says_what_it_is_about_and_how_to_answer() -> None:
     ]
 
 
+def test_a_gate_about_protected_files_shows_the_proof_of_the_criteria_all_the_same() -> None:
+    assert "| AC-1 | `tests/a.py::b`" in _said(_result(wait=replace(GATE, evidence=(".github/workflows/ci.yml",))))
+
+
 def test_answers_are_spelled_as_the_program_was_called() -> None:
     request = parse(["run", "--issue", "7", "--repo", "x y"], "python tools/orchestrate.py")
     assert "  python tools/orchestrate.py approve 7 --repo 'x y'" in _said(_result(wait=GATE), request)
