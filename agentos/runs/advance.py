@@ -20,9 +20,11 @@ from agentos.domain.status import TERMINAL, JobState, WaitKind
 from agentos.runs.decide import told
 from agentos.runs.desk import ENTRY, Desk
 from agentos.runs.heeding import heeding, is_told, last_word, standing_order
+from agentos.runs.listening import listen
 from agentos.runs.ownership import own
 from agentos.runs.reconcile import noticed
 from agentos.runs.report import keep_report
+from agentos.runs.signals import answer_to
 from agentos.store.decisions import DecisionRow
 from agentos.store.fence import Fence
 from agentos.store.runs import Change
@@ -93,6 +95,9 @@ class _Drive:
         except Exception as exc:  # noqa: BLE001 - as below
             return None if is_held or await self._rests() else await self._stop(exc)
         try:
+            if is_held:
+                await listen(self.desk, ctx)
+                is_held = await self._pause_if_held()
             if not is_held:
                 await self._work(ctx, build(open_saver(self.desk.store.db, self.fence)))
         except FenceLost:
@@ -196,6 +201,9 @@ class _Drive:
         A resume without an interrupt id, or on a thread that does not wait, would open a gate that nobody opened.
         """
         snapshot = await graph.aget_state(self.config, subgraphs=True)
+        await listen(self.desk, ctx, branch=innermost(snapshot).get("branch", ""))
+        if await self._pause_if_held():
+            return _WAITS
         pending = await self.desk.store.decisions.pending(self.run.ref.id)
         leaving = next((row for row in pending if _ends(row.decision)), None)
         if not snapshot.values:
@@ -205,13 +213,12 @@ class _Drive:
         if leaving is not None and await self._leave(graph, snapshot, leaving):
             return None
         asked: Interrupt | None = snapshot.interrupts[0] if snapshot.interrupts else None
-        answer = next((row for row in pending if asked is not None and row.decision.wait_id == asked.id), None)
         for row in pending:
-            if row is not answer and row is not leaving:
+            if row is not leaving and (asked is None or row.decision.wait_id != asked.id):
                 await self._take(row)
         if asked is None:
             return None
-        said = answer.decision if answer is not None else await noticed(ctx, innermost(snapshot), asked)
+        said = answer_to(asked.id, pending) or await noticed(ctx, innermost(snapshot), asked)
         if said is not None:
             return Command(resume={asked.id: dump(said)})
         await self._wait(ctx, asked)
@@ -278,6 +285,7 @@ class _Drive:
             return
         if run.job is not JobState.RUNNING:
             await self._go_on(ctx)  # it was paused or parked where it waits now
+        await listen(self.desk, ctx)  # what is said from now on is newer than the wait
         await self._move(Change(job=job, wait=wait), kind, asked.id, **dump(wait))
 
     async def _end(self, values: dict[str, Any]) -> None:

@@ -5,17 +5,25 @@ from pathlib import Path
 
 from agentos.bootstrap import open_desk, open_place
 from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.run import Run
 from agentos.domain.status import JobState, WaitKind
 from agentos.runs.advance import advance
 from agentos.runs.decide import decide
+from agentos.runs.desk import Desk
 from agentos.runs.start import start
 
+THREAD = "tickets/001-shout.thread.md"
+COMMAND = "/agentos feedback End it with an exclamation mark."
 
-def chosen(wait: Wait, given: set[DecisionKind]) -> Decision:
-    """Approve everything, but ask for one round of feedback in the review."""
-    if wait.kind is WaitKind.REVIEW and DecisionKind.FEEDBACK not in given:
-        return Decision(DecisionKind.FEEDBACK, "ann", f"drive:{wait.id}", "End it with an exclamation mark.")
-    return Decision(DecisionKind.APPROVE, "ann", f"drive:{wait.id}")
+
+async def say(desk: Desk, run: Run, target: Path, wait: Wait) -> None:
+    """Effect: everything is approved, but that the review is answered in the ticket's thread first, with feedback."""
+    thread = target / THREAD
+    if wait.kind is not WaitKind.REVIEW or COMMAND in thread.read_text("utf-8"):
+        await decide(desk, run, Decision(DecisionKind.APPROVE, "ann", f"drive:{wait.id}"))
+        return
+    with thread.open("a", encoding="utf-8") as file:
+        file.write(f"\n{COMMAND}\n")
 
 
 async def _drive(target: Path, most_waits: int | None) -> str:
@@ -28,7 +36,7 @@ async def _drive(target: Path, most_waits: int | None) -> str:
             assert wait is not None
             rows = await desk.store.decisions.of_run(run.ref.id)
             if all(row.decision.wait_id != wait.id for row in rows):
-                await decide(desk, run, chosen(wait, {row.decision.kind for row in rows}))
+                await say(desk, run, target, wait)
             run, passed = await advance(desk, run), passed + 1
         return f"{run.job} {run.outcome or ''} {run.error}".strip()
 
