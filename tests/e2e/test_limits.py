@@ -43,7 +43,7 @@ def priced(said: Replies, usd: float | None) -> Replies:
         ("budget.calls=8", 8, "the model calls reached 8 of 8"),
         ("budget.tokens=1200", 8, "the tokens reached 1200 of 1200"),
         ("budget.usd=0.75", 8, "the cost reached $0.80 of $0.75"),
-        ("budget.stage.calls=5", 10, "the model calls of this stage reached 5 of 5"),
+        ("budget.stage.calls=5", 11, "the model calls of this stage reached 5 of 5"),
         ("budget.day.usd=0.75", 8, "the cost of this day reached $0.80 of $0.75"),
     ],
 )
