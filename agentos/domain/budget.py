@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ class Scope(StrEnum):
 
 
 _OF = {Scope.ISSUE: "", Scope.STAGE: " of this stage", Scope.DAY: " of this day"}
+_NEXT_DAY = "retry does where the configuration raises it, and once the day is over (midnight UTC)"
 _SETTING = {Scope.ISSUE: "budget", Scope.STAGE: "budget.stage", Scope.DAY: "budget.day"}
 
 
@@ -134,10 +135,12 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """A ceiling that was reached: the sentence for people, and the setting (`budget.usd=10`) with which work goes on."""
+    """A ceiling that was reached: the sentence for people, the setting (`budget.usd=10`) with which work goes on, and what
+    else lets it go on."""
 
     sentence: str
     raised: str
+    otherwise: str = "retry does where the configuration raises it"
 
 
 class BudgetSpent(UsageError):
@@ -153,7 +156,7 @@ def reached(budgets: Budgets, used: Mapping[Scope, Used]) -> Ceiling | None:
     for scope in Scope:
         found = _reached(scope, budgets, used.get(scope, Used()))
         if found is not None:
-            return found
+            return replace(found, otherwise=_NEXT_DAY) if scope is Scope.DAY else found
     return None
 
 

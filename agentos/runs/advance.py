@@ -335,7 +335,7 @@ def halted(exc: OutsideError | UsageError, kind: FailureKind, stage: Stage) -> W
     wait = Wait(WaitKind.BLOCKER, stage, str(exc), "", accepts, code=f"outside_{kind}", needs=("retry",))
     if not isinstance(exc, BudgetSpent):
         return wait
-    needs = ("a higher ceiling, with which it goes on where it stands; retry does where the configuration raises it",)
+    needs = (f"a higher ceiling, with which it goes on where it stands; {exc.ceiling.otherwise}",)
     return replace(wait, code="budget", needs=needs, sets=(exc.ceiling.raised,))
 
 

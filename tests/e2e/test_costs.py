@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.crash.conftest import World
@@ -49,6 +50,20 @@ def test_an_issue_stopped_by_a_day_that_another_used_up_goes_on_as_printed_and_a
     assert "issue 2 " in said
     assert "issue 1 " not in said
     assert "No model was asked yet." in world.agentos("costs", "3").out
+
+
+def test_the_next_day_a_retry_goes_on_with_that_days_budget(world: World) -> None:
+    words = ("--set", "budget.day.calls=4", "--json")
+    stopped = world.agentos("run", "--issue", "1", *words)
+    assert (stopped.code, says(stopped)["cost"]["calls"]) == (3, 4), stopped.err
+    assert "once the day is over" in " ".join(says(stopped)["wait"]["needs"])
+    with psycopg.connect(world.environment["AGENTOS_DATABASE_URL"], autocommit=True) as conn:
+        conn.execute("UPDATE model_calls SET at = at - interval '1 day'")
+    [retry] = [place for place, command in enumerate(says(stopped)["wait"]["commands"]) if " retry " in command]
+    again = goes_on(world, stopped, retry)
+    assert (again.code, says(again)["cost"]["calls"]) == (3, 8), again.err
+    assert set(world.asked.values()) == {1}, "nothing is paid twice"
+    assert [each["calls"] for each in says(world.agentos("costs", "--json"))["by_day"].values()] == [4, 4]
 
 
 def _sum(costs: Any) -> dict[str, Any]:

@@ -97,7 +97,10 @@ def test_a_ceiling_counts_what_its_scope_used_and_names_it(scope: Scope, sentenc
     budgets = _budgets(scope, Budget(calls=2))
     elsewhere = {other: Used(calls=9) for other in Scope if other is not scope}
     assert reached(budgets, {**elsewhere, scope: Used(calls=1)}) is None
-    assert reached(budgets, {**elsewhere, scope: Used(calls=3)}) == Ceiling(sentence, raised)
+    found = reached(budgets, {**elsewhere, scope: Used(calls=3)})
+    assert found is not None
+    assert (found.sentence, found.raised) == (sentence, raised)
+    assert ("once the day is over" in found.otherwise) is (scope is Scope.DAY)
 
 
 def test_what_has_to_be_looked_up_is_known_from_the_ceilings() -> None:
