@@ -76,3 +76,11 @@ def answers_to(wait: Wait, issue_number: int, *, program: str = "agentos") -> tu
     sets = "".join(f" --set {each}" for each in wait.sets)
     raising = (f"{program} run --issue {issue_number}{sets}",) if sets else ()
     return raising + tuple(f"{program} {kind} {issue_number}{text.get(kind, '')}" for kind in wait.accepts)
+
+
+def in_a_comment(accepts: tuple[DecisionKind, ...], subject: str = "") -> str:
+    """The same for a comment, as a sentence: each is the first line of one. `subject`: what an approval is for."""
+    texts = {DecisionKind.APPROVE: f" {subject[:12]}" if subject else ""}
+    texts |= dict.fromkeys((DecisionKind.FEEDBACK, DecisionKind.ANSWER, DecisionKind.REJECT), " …")
+    said = ", ".join(f"`/agentos {kind}{texts.get(kind, '')}`" for kind in accepts)
+    return f"Or write it in a comment, as its first line: {said}. It is heard when the run is taken up next."

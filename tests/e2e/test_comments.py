@@ -4,7 +4,14 @@ import json
 
 import pytest
 
+from agentos.bootstrap import database_url, open_desk, open_place
+from agentos.domain.decision import DecisionKind
+from agentos.domain.event import Event, EventKind
+from agentos.domain.status import JobState
+from agentos.runs.advance import advance
+from agentos.runs.start import start
 from tests.crash.conftest import World
+from tests.e2e.conftest import Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -34,12 +41,45 @@ def test_an_approval_in_the_thread_takes_the_run_to_its_merge_and_a_strangers_is
     assert thread(world).count(f"{'0' * 40} is not what run") == 1
 
 
-def say(world: World, text: str) -> None:
+async def test_what_was_said_before_the_run_asked_counts_for_nothing_but_a_hold(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in desk.environment.items():
+        monkeypatch.setenv(name, value)
+    place = await open_place(desk.target)
+    said_at: dict[EventKind, list[str]] = {
+        EventKind.STAGE_ENDED: ["/agentos approve", "/agentos reject Not this."],
+        EventKind.RUN_WAITING: ["/agentos hold until Monday"],
+    }
+
+    def observe(event: Event) -> None:
+        for text in said_at.pop(event.kind, []):
+            say(desk, text)
+
+    say(desk, "/agentos cancel")
+    url = database_url(place.settings)
+    async with open_desk(place.settings.home, url, observe=observe) as inner:
+        run = await start(inner, place.target, 1)
+        assert (run.job, run.error) == (JobState.PAUSED, "on hold by local: until Monday")
+        kinds = [row.decision.kind for row in await inner.store.decisions.of_run(run.ref.id)]
+        assert kinds == [DecisionKind.HOLD]
+        assert "`/agentos cancel` by local does not count: it was said before run #1 began" in thread(desk)
+        for word in ("approve", "reject"):
+            assert f"`/agentos {word}` by local does not count: run {run.ref} is running and waits" in thread(desk)
+
+        say(desk, "/agentos resume")
+        resumed = await advance(inner, run)
+        assert resumed.job is JobState.WAITING
+        say(desk, "/agentos cancel")
+        assert (await advance(inner, resumed)).job is JobState.CANCELLED
+
+
+def say(at: World | Desk, text: str) -> None:
     """Effect: somebody who may write here added it to the ticket's thread."""
-    with (world.target / THREAD).open("a", encoding="utf-8") as file:
+    with (at.target / THREAD).open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")
 
 
-def thread(world: World) -> str:
+def thread(world: World | Desk) -> str:
     """What stands in the ticket's thread."""
     return (world.target / THREAD).read_text("utf-8")

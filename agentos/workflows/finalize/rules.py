@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentos.config.settings import MergeAuthority
-from agentos.domain.decision import ACCEPTED_BY, DecisionKind, Wait
+from agentos.domain.decision import ACCEPTED_BY, DecisionKind, Wait, in_a_comment
 from agentos.domain.document import Finding, FollowUp, Severity
 from agentos.domain.effect import EffectKey
 from agentos.domain.issue import IssueDraft, IssueRef
@@ -97,7 +97,8 @@ def dossier_wait(package: ReviewPackage, *, may_merge: bool) -> Wait:
 def dossier_comment(package: ReviewPackage, *, may_merge: bool) -> str:
     """What the issue is told when the change may be merged."""
     how, steps = _how_to_merge(package, may_merge=may_merge), dossier_steps(package, may_merge=may_merge)
-    return defused(f"**{DOSSIER}**: {lead(package)}\n\n{how}\n\n{bullets(steps)}")
+    here = in_a_comment(dossier_wait(package, may_merge=may_merge).accepts, package.sha)
+    return defused(f"**{DOSSIER}**: {lead(package)}\n\n{how}\n\n{bullets(steps)}\n\n{here}")
 
 
 def dossier_notice(package: ReviewPackage, *, may_merge: bool) -> Notice:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from agentos.domain.decision import Decision, DecisionKind, Wait, answers_to
+from agentos.domain.decision import Decision, DecisionKind, Wait, answers_to, in_a_comment
 from agentos.domain.pipeline import ROWS, Gate, Outcome, Route, Stage, Verdict, next_move, next_stage
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.edits import EDITS, is_edit
@@ -159,4 +159,5 @@ def wait_comment(wait: Wait, issue_number: int) -> str:
         lines += ["What would let it go on: " + "; ".join(wait.needs) + ".", ""]
     lines += ["Answer with one of:", ""]
     lines += [f"- `{command}`" for command in answers_to(wait, issue_number)]
+    lines += ["", in_a_comment(wait.accepts, wait.subject)]
     return defused("\n".join(lines))

@@ -6,11 +6,13 @@ from pathlib import PurePosixPath
 
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.change import ChangeReport
+from agentos.domain.decision import ACCEPTED_BY, in_a_comment
 from agentos.domain.document import Deployment, IssueBrief
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue
 from agentos.domain.package import ReviewPackage
 from agentos.domain.run import RunRef
+from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
 from agentos.workflows.kit.blocks import defused, hidden_block, title_line
@@ -119,6 +121,8 @@ def invitation(package: ReviewPackage, record_sha256: str) -> str:
 {short_markdown(package)}
 
 {bullets(commands(package.issue_number, sha=package.sha))}
+
+{in_a_comment(ACCEPTED_BY[WaitKind.REVIEW], package.sha)}
 """
     facts = {
         "cycle": package.cycle,

@@ -1,10 +1,14 @@
 """Commands in comments: read exactly, and only where a person says them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentos.domain.decision import ACCEPTED_BY, in_a_comment
 from agentos.domain.pipeline import Gate, Stage
+from agentos.domain.status import WaitKind
 from agentos.runs.commands import FORMS, Command, Misspelt, Verb, read_command, written
 
 pytestmark = pytest.mark.examples("commands")
@@ -114,6 +118,16 @@ def test_a_text_goes_on_below_without_what_an_email_adds() -> None:
     assert found == Command(Verb.FEEDBACK, "Say why.\n\n> the line\nIt is not clear.")
     assert read_command("/agentos approve\r\n-- \r\nAnn, somewhere") == Command(Verb.APPROVE)
     assert read_command("/agentos hold until Monday\n-- \nAnn") == Command(Verb.HOLD, "until Monday")
+
+
+@pytest.mark.parametrize("kind", WaitKind)
+def test_what_people_are_told_to_write_in_a_comment_is_read_as_that(kind: WaitKind) -> None:
+    told = re.findall("`(.+?)`", in_a_comment(ACCEPTED_BY[kind], "c0ffee" + "0" * 34))
+    found = [read_command(each) for each in told]
+    assert [each.verb.value for each in found if isinstance(each, Command)] == [
+        word.value for word in ACCEPTED_BY[kind]
+    ]
+    assert {each.sha for each in found if isinstance(each, Command)} <= {"", "c0ffee000000"}
 
 
 def test_every_verb_has_its_form() -> None:

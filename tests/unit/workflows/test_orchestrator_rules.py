@@ -237,7 +237,8 @@ WAIT = Wait(WaitKind.BLOCKER, Stage.IMPL, "It does not pass", "- AC-1", ACCEPTED
 def test_the_comment_of_a_wait_says_what_is_wrong_what_helps_and_what_to_type() -> None:
     assert rules.wait_comment(WAIT, 7) == (
         "**It does not pass**\n\n- AC-1\n\nWhat would let it go on: a; b.\n\nAnswer with one of:\n\n"
-        '- `agentos retry 7`\n- `agentos feedback 7 "…"`\n- `agentos reject 7`'
+        '- `agentos retry 7`\n- `agentos feedback 7 "…"`\n- `agentos reject 7`\n\nOr write it in a comment, as its first line: `/agentos retry`, `/agentos feedback …`, '
+        "`/agentos reject …`. It is heard when the run is taken up next."
     )
 
 
