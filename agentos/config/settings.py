@@ -243,7 +243,7 @@ class MergeRule:
 
 
 class TrustSettings(Part):
-    """Whose decisions count besides those with write permission on the forge."""
+    """Whose decisions count besides those with write permission: by numeric id where the tracker has one, else by name."""
 
     people: tuple[str, ...] = ()
 

@@ -68,6 +68,11 @@ class _Hearing:
         """Effect: `signal` is recorded where it counts, then acknowledged."""
         scene = await self._scene()
         step = Step(self._ctx, scene.run.stage or Stage.TRIAGE, scene.run.step or "", f"listen:{signal.source}")
+        if await self._ctx.ports.tracker.find_comment(self._ctx.issue, ack_key(signal)) is not None:
+            await say(
+                step, ack_key(signal), ""
+            )  # there, but not recorded: by a death, or with a database that was lost
+            return
         outcome = await self._earlier(signal) or await self._judge(signal, scene)
         if isinstance(outcome, Refused) and outcome.stranger:
             await self._turn_away(step, signal, outcome)

@@ -17,6 +17,7 @@ from agentos.store.decisions import DecisionRow
 
 OF_REVIEWS = {"approved": Verb.APPROVE, "changes_requested": Verb.FEEDBACK}
 """What a review of a pull request says by its state."""
+MARK = "<!-- agentos:effect "
 NO_COMMIT = "0" * 40
 """What an approval is for that does not say what was seen: nothing."""
 WORDLESS = "Changes were requested, without a word of which."
@@ -80,7 +81,8 @@ def signals_in(comments: Iterable[Comment], reviews: Iterable[ReviewNote]) -> tu
 
 
 def _of_comment(comment: Comment) -> Signal | None:
-    said = None if comment.is_bot else read_command(comment.body)
+    # A comment of ours may stand there under a person's name, whose token we were given.
+    said = None if comment.is_bot or MARK in comment.body else read_command(comment.body)
     if said is None:
         return None
     return Signal(

@@ -11,6 +11,7 @@ from agentos.domain.status import JobState
 from agentos.runs.advance import advance
 from agentos.runs.start import start
 from tests.crash.conftest import World
+from tests.crash.toy import BRIEF, replies
 from tests.e2e.conftest import Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -39,6 +40,18 @@ def test_an_approval_in_the_thread_takes_the_run_to_its_merge_and_a_strangers_is
     said = f"`/agentos approve` by local is recorded: **approve** at {waits['subject'][:12]}."
     assert thread(world).count(said) == 2, "at the gate before the pull request, and at the review of the same commit"
     assert thread(world).count(f"{'0' * 40} is not what run") == 1
+
+
+def test_a_question_is_answered_in_the_thread(desk: Desk) -> None:
+    said = replies()
+    said["triage", "drafter", 1] = [{"json": {**BRIEF, "open_questions": ["Which language?"]}}]
+    said["triage", "drafter", 2] = [{"json": BRIEF}]
+    desk.says(said)
+    assert "Which language?" in desk.agentos("--issue", "1").out
+    say(desk, "/agentos answer English,\nof Britain.")
+    done = desk.agentos("--issue", "1", "--json")
+    assert (done.code, done.result["wait"]["gate"]) == (4, "before_pr"), done.err
+    assert "`/agentos answer` by local is recorded: **answer**" in thread(desk)
 
 
 async def test_what_was_said_before_the_run_asked_counts_for_nothing_but_a_hold(

@@ -161,6 +161,23 @@ class Mute(Failing):
         raise OutsideError("no comment is taken", kind=self._kind)
 
 
+async def test_what_was_acknowledged_counts_for_no_later_run_nor_after_the_database_was_lost(scene: Scene) -> None:
+    scene.say("/agentos approve")
+    scene.say("/agentos approve", author="mallory")
+    await scene.listen()
+    said = await scene.acknowledged()
+    async with scene.stand.store.db.connection() as conn:
+        await conn.execute("DELETE FROM effects")
+        await conn.execute("DELETE FROM decisions")
+    await scene.listen()
+    assert (await scene.decided(), await scene.acknowledged()) == ([], said)
+    fence, on = scene.stand.ctx.fence, Change(job=JobState.RUNNING, clear_wait=True)
+    await scene.stand.store.runs.transition(fence, on, event=EventKind.RUN_RESUMED, data={}, event_id="on")
+    later = replace(scene, stand=await scene.stand.next_run())
+    await later.listen()
+    assert (await later.decided(), await later.acknowledged()) == ([], said)
+
+
 async def test_reviews_and_comments_of_the_pull_request_are_heard_like_those_of_the_issue(scene: Scene) -> None:
     forge = scene.stand.ctx.ports.forge
     assert isinstance(forge, MemoryForge)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
+from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Comment, IssueRef
 from agentos.domain.pipeline import Gate, Stage
 from agentos.domain.run import Run, RunRef
@@ -187,6 +188,7 @@ def test_bots_and_what_is_no_command_say_nothing() -> None:
         comment("> /agentos approve"),
         comment("```\n/agentos approve\n```"),
         comment("Looks good to me."),
+        comment(f"/agentos approve\n\n{marker(EffectKey('ack:1'))}"),
     ]
     reviews = [review("approved", is_bot=True), review("commented", "Nice."), review("dismissed"), review("pending")]
     assert signals_in(comments, reviews) == ()
