@@ -41,6 +41,7 @@ class ReviewPackage:
 
     `reviewers`: the models that judged documents and change. `previous_sha`: the commit of the last package, empty for
     the first. `remark`: what the agent said where a cycle made no new commit. `undone`: rounds that made it worse.
+    `protected`: the protected files that a person let through, each with what happens to it.
     """
 
     issue_number: int
@@ -57,6 +58,7 @@ class ReviewPackage:
     previous_sha: str = ""
     remark: str = ""
     undone: tuple[Undone, ...] = ()
+    protected: tuple[str, ...] = ()
 
     @property
     def sha(self) -> str:

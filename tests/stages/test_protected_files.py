@@ -141,6 +141,7 @@ async def test_what_feedback_brings_in_is_asked_about_before_it_is_pushed_and_th
     run = await begun(equip, ASKED, *sessions)
     first = await waits(run)
     assert first.kind is WaitKind.REVIEW
+    assert "Protected" not in first.summary
     asked = await run.says(DecisionKind.FEEDBACK, "say how loud")
     assert asked is not None
     assert (asked.kind, asked.stage, asked.code) == (WaitKind.GATE, Stage.REVIEW, "protected_files")
@@ -149,6 +150,7 @@ async def test_what_feedback_brings_in_is_asked_about_before_it_is_pushed_and_th
     shown = await run.says(DecisionKind.APPROVE)
     assert shown is not None
     assert (shown.kind, shown.subject) == (WaitKind.REVIEW, asked.subject)
+    assert "Protected files, let through by a person: `AGENTS.md added`." in shown.summary
     assert await there(run) == asked.subject
     shown = await run.says(DecisionKind.FEEDBACK, "and one more")
     assert shown is not None

@@ -22,7 +22,7 @@ def package_markdown(package: ReviewPackage, *, heading: str, what_now: tuple[st
 
 {change.stat()}, from `{change.base_sha[:SHORT]}` to `{change.head_sha[:SHORT]}` on `{place.branch}`.
 
-{bullets(f"`{file.path}` {_lines(file.insertions, file.deletions)}" for file in change.files)}
+{bullets(f"`{file.path}` {_lines(file.insertions, file.deletions)}" for file in change.files)}{_protected(package.protected)}
 
 ## Acceptance criteria
 {criteria_markdown(change.criteria)}
@@ -53,7 +53,7 @@ def short_markdown(package: ReviewPackage) -> str:
 
 {package.change.summary or "The agent left no summary."}
 
-{package.change.stat()}
+{package.change.stat()}{_protected(package.protected)}
 
 {criteria_markdown(package.change.criteria)}
 
@@ -101,6 +101,12 @@ def cost(spend: Spend) -> str:
     usd = "unknown price" if spend.usd is None else f"${spend.usd:.2f}"
     plural = "" if spend.calls == 1 else "s"
     return f"{usd}, {spend.calls} model call{plural}, {spend.input_tokens + spend.output_tokens} tokens"
+
+
+def _protected(files: tuple[str, ...]) -> str:
+    """The files that a person let through before they were published; nothing where there are none."""
+    listed = ", ".join("`{}`".format(each.replace("`", "'")) for each in files)
+    return f"\n\nProtected files, let through by a person: {listed}." if files else ""
 
 
 def _undone(rounds: tuple[Undone, ...]) -> str:

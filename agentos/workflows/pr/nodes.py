@@ -180,6 +180,7 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
             await step.document(ReviewPackage, former) if former else None, step.ctx.run.number, cycle
         ),
         undone=tuple([await step.document(Undone, ref.sha256) for ref in refs if rules.is_undone(ref)]),
+        protected=tuple(state.get("protected", {}).get("files", ())),
     )
     return replace(made, remark=await _last_words(state, step)) if made.repeats else made
 
