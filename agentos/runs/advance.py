@@ -109,7 +109,8 @@ class _Drive:
 
     async def _rests(self) -> bool:
         """Whether the run has nothing to do but to wait for a person, for which it needs no equipment."""
-        run, wait = await self.desk.store.runs.get(self.run.ref.id), await self.desk.store.runs.wait(self.run.ref.id)
+        now = await self.desk.store.runs.whole(self.run.ref.id)
+        run, wait = now.run, now.wait
         if run.job not in (JobState.WAITING, JobState.BLOCKED) or wait is None or not wait.id:
             return False
         pending = await self.desk.store.decisions.pending(run.ref.id)
@@ -280,7 +281,8 @@ class _Drive:
         wait = replace(load(Wait, asked.value), id=asked.id)
         blocked = wait.kind is WaitKind.BLOCKER
         job, kind = (JobState.BLOCKED, EventKind.RUN_BLOCKED) if blocked else (JobState.WAITING, EventKind.RUN_WAITING)
-        run, told_of = await self.desk.store.runs.get(self.run.ref.id), await self.desk.store.runs.wait(self.run.ref.id)
+        now = await self.desk.store.runs.whole(self.run.ref.id)
+        run, told_of = now.run, now.wait
         if run.job is job and told_of is not None and told_of.id == wait.id:
             return
         if run.job is not JobState.RUNNING:
@@ -324,7 +326,7 @@ class _Drive:
             return
         run = await self.desk.store.runs.get(self.run.ref.id)
         step = Step(ctx, run.stage or Stage.TRIAGE, run.step or "", f"show:{self.fence.epoch}:{run.job}:{run.stage}")
-        await show_board(step)
+        await show_board(step, run)
         await show_timeline(step)
         await keep_report(ctx)
 

@@ -96,6 +96,15 @@ class Change:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """A run with what it waits for and what it was started with."""
+
+    run: Run
+    wait: Wait | None
+    options: dict[str, Any]
+
+
 class RunStore:
     """All runs. `transition` is the only code that writes job, stage or outcome (I1)."""
 
@@ -155,6 +164,11 @@ class RunStore:
         values = {"repo": repo, "number": number, "jobs": names, "limit": limit}
         return tuple(_run(row) for row in await self._db.rows(_FIND, values))
 
+    async def whole(self, run_id: int) -> WholeRun:
+        """The run, what it waits for and what it was started with, as they are at one moment."""
+        row = await self._row(run_id)
+        return WholeRun(_run(row), _wait(row), row["options"])
+
     async def options(self, run_id: int) -> dict[str, Any]:
         """What the run was started with."""
         options: dict[str, Any] = (await self._row(run_id))["options"]
@@ -166,8 +180,7 @@ class RunStore:
 
     async def wait(self, run_id: int) -> Wait | None:
         """What the run waits for."""
-        wait = (await self._row(run_id))["wait"]
-        return None if wait is None else _WAIT.validate_python(wait)
+        return _wait(await self._row(run_id))
 
     async def acquire(self, run_id: int, *, owner: str, lease_s: float, dead: str | None = None) -> Fence | None:
         """The right to write for the run for `lease_s` from now, or None while somebody else has it.
@@ -217,6 +230,10 @@ class RunStore:
         if row is None:
             raise UsageError(f"there is no run with the id {run_id}")
         return row
+
+
+def _wait(row: DictRow) -> Wait | None:
+    return None if row["wait"] is None else _WAIT.validate_python(row["wait"])
 
 
 def _values(change: Change) -> dict[str, Any]:

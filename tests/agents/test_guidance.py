@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agentos.adapters.agent.native.agent import SURROUNDINGS
 from agentos.adapters.agent.native.middleware import LATE
 from agentos.adapters.agent.native.submission import difference
 from agentos.ports.agent import AgentLimits, AgentStatus, Guideline
@@ -152,7 +153,9 @@ async def test_by_its_time_too_and_a_resumed_session_is_told_at_the_same_place(b
     assert played.heard.index(told) == 2, "the clock was past it from the start"
     again(bench)
     task_id = bench.task.call.task_id
-    await bench.store.exchanges.finish_tool(bench.fence, task_id, LATE, {"content": "2", "status": "success"})
+    for name, content in ((SURROUNDINGS, "Here."), (LATE, "2")):
+        result = {"content": content, "status": "success"}
+        await bench.store.exchanges.finish_tool(bench.fence, task_id, name, result)
     resumed = await bench.play(*turns, SUBMIT, limits=AgentLimits(steps=1000, wall_s=1000))
     [told] = [text for text in resumed.heard if "minutes are left" in text]
     assert resumed.heard.index(told) == 6, "after the second step, as recorded, though its own clock has hardly begun"

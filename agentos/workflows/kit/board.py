@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from agentos.domain.effect import EffectKey
 from agentos.domain.naming import text_digest
+from agentos.domain.run import Run
 from agentos.domain.status import Position, derive_label, derive_status, needs_person
 from agentos.ports.tracker import Board
 from agentos.workflows.kit.step import Found, Step
@@ -14,10 +15,11 @@ INTAKE_COMMENT = EffectKey("intake")
 """The one comment that says what an issue lacks; it may stand before anything was accepted (I3)."""
 
 
-async def show_board(step: Step) -> None:
-    """Effect: the board shows what the run's row says, derived by the one table. Repeating is harmless."""
+async def show_board(step: Step, run: Run | None = None) -> None:
+    """Effect: the board shows what the run's row (`run`, if it was just read) says, derived by the one table. Repeating is
+    harmless."""
     ctx = step.ctx
-    run = await ctx.store.runs.get(ctx.run.id)
+    run = run or await ctx.store.runs.get(ctx.run.id)
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     wanted = Board(derive_status(at), derive_label(at), needs_person(at))
 
@@ -73,10 +75,11 @@ async def keep_comment(step: Step, key: EffectKey, text: str) -> None:
 async def _timeline(step: Step) -> Timeline:
     store, run_id = step.ctx.store, step.ctx.run.id
     pr = await store.effects.get(step.ctx.issue, EffectKey("pr"))
+    now = await store.runs.whole(run_id)
     return Timeline(
-        run=await store.runs.get(run_id),
+        run=now.run,
         visits=visits(await store.ledger.read(run_id)),
         spend=await store.costs.spend(run_id),
-        wait=await store.runs.wait(run_id),
+        wait=now.wait,
         pr_url=str((pr.result or {}).get("url", "")) if pr is not None and pr.run_id == run_id else "",
     )

@@ -49,7 +49,7 @@ def foresight_markdown(foresight: Foresight) -> str:
 
 async def _known(state: RunState, step: Step) -> tuple[Foresight, str] | None:
     digest = state.get("artifacts", {}).get(FORESIGHT)
-    if digest is None:
+    if digest is None and step.ctx.run.number > 1:
         kept = await kept_before(step, f"{FORESIGHT}.json")
         digest = kept.ref.sha256 if kept is not None else None
     return None if digest is None else (load_json(Foresight, await step.ctx.store.artifacts.get(digest)), digest)

@@ -26,6 +26,8 @@ from agentos.telemetry.crash import crash_point
 NUDGE_AT, STALLED_AT = 3, 5
 STALE_AT, HOPELESS_AT = 6, 12
 WORDS_WITHOUT_ACT = 2
+LOOKING = frozenset({"view", "search", "submit"})
+"""Tools that change nothing, so that nobody need know whether one was begun."""
 LATE = "late"
 """Names the record of the turn at which most of the time was used: a clock cannot be asked twice."""
 SPEAKING = "Nothing is handed in by words. Go on with the tools; when the work is done, call submit."
@@ -141,9 +143,11 @@ class Record:
         self._asked = False
 
     async def once(self, name: str, find: Callable[[], Awaitable[str]]) -> str:
-        """What `find` gave the first time."""
+        """What `find` gave the first time. The first name that is asked for tells whether the session is a fresh one."""
         task_id = self._session.task.call.task_id
         known = await self._exchanges.tool_state(task_id, name)
+        if self._session.fresh is None:
+            self._session.fresh = known is None
         if known is not None and known.result is not None:
             return str(known.result["content"])
         content = await find()
@@ -152,7 +156,7 @@ class Record:
 
     async def late_at(self, used: int) -> int | None:
         """The step (counted from 0) before which most of the time was used; None while it is not."""
-        if self._late is None and not self._asked:
+        if self._late is None and not self._asked and not self._session.fresh:
             self._asked = True
             known = await self._exchanges.tool_state(self._session.task.call.task_id, LATE)
             self._late = int(known.result["content"]) if known is not None and known.result is not None else None
@@ -209,12 +213,14 @@ class Recorded(AgentMiddleware[AgentState[Any], Any]):
     async def _recorded(self, request: ToolCallRequest, handler: ToolHandler) -> ToolMessage:
         session, call = self._session, request.tool_call
         task_id = session.task.call.task_id
-        known = await self._exchanges.tool_state(task_id, session.place)
+        known = None if session.fresh else await self._exchanges.tool_state(task_id, session.place)
         if known is not None and known.result is not None:
             return _restored(known.result, call)
         session.again = known is not None
         crash_point("tool:before")
-        await self._exchanges.start_tool(self._fence, task_id, session.place)
+        if call["name"] not in LOOKING:
+            # A former owner of the run is stopped here, before it acts.
+            await self._exchanges.start_tool(self._fence, task_id, session.place)
         message = _as_message(await handler(request))
         crash_point("tool:answer_lost")
         result = {"content": clean_text(message.text), "status": message.status}

@@ -22,6 +22,8 @@ class Session:
     spend: Spend = field(default_factory=Spend)
     place: str = ""
     again: bool = False
+    fresh: bool | None = None
+    """Whether nothing of it was recorded before, so that nothing need be looked up; None until that is known."""
     offered: AgentFinished | None = None
     """What the first submit would have handed in: it is shown to the agent once more before it counts."""
     entered: set[str] = field(default_factory=set)
