@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agentos.domain.error import OutsideError, UsageError
 from agentos.workspace.git import Git, failure
 
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # A driver for external diffs or text conversion is a command line from a configuration; renames are a reader's view.
 _PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color")
 
@@ -61,6 +62,7 @@ class RepositoryContents:
 
     def __init__(self, git: Git) -> None:
         self.git = git
+        self._listed: dict[str, list[TreeEntry]] = {}
 
     async def resolve(self, rev: str) -> str | None:
         """The commit `rev` (a ref, branch or sha) stands for; None if there is none."""
@@ -123,8 +125,14 @@ class RepositoryContents:
         return found
 
     async def list_paths(self, commit: str) -> list[TreeEntry]:
-        """Every file, symlink and submodule of `commit`, in git's order."""
-        return [_tree_entry(record) for record in await self._records("ls-tree", "-rlz", "--full-tree", commit)]
+        """Every file, symlink and submodule of `commit`, in git's order. What a sha names never changes, so the lists of the
+        last two are kept."""
+        found = self._listed.get(commit)
+        if found is None:
+            found = [_tree_entry(record) for record in await self._records("ls-tree", "-rlz", "--full-tree", commit)]
+            if _SHA.fullmatch(commit):
+                self._listed = dict([*list(self._listed.items())[-1:], (commit, found)])
+        return list(found)
 
     async def diff_stat(self, old: str, new: str) -> DiffStat:
         """How large the change from `old` to `new` is."""
