@@ -673,3 +673,14 @@ async def test_an_editor_that_saves_meanwhile_loses_nothing(tmp_path: Path) -> N
     assert "# Better title" in path.read_text()
     assert 'status:  "done"' in path.read_text()
     assert await tracker(tmp_path).board(REF) == Board(Status.DONE)
+
+
+def test_a_command_that_stood_there_is_no_new_one_whatever_is_taken_out_or_put_above_it() -> None:
+    thread = (
+        "Some text.\n\n## 2026-11-03 10:00 - comment - Ann\n\nA remark.\n\n<!-- agentos:end -->\n\n/agentos approve\n"
+    )
+    (before,) = [entry.id for entry in entries(thread) if entry.body == "/agentos approve"]
+    for changed in (thread.replace("Some text.", ""), f"More above.\n\n{thread}", "/agentos approve\n"):
+        assert before in [entry.id for entry in entries(changed)]
+    again = [entry.id for entry in entries(f"{thread}\n/agentos approve\n") if entry.body == "/agentos approve"]
+    assert again[0] == before != again[1], "said twice is two"

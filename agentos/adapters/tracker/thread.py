@@ -34,7 +34,8 @@ _FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. `id` stays the same however the thread grows; `start` and `end` say where its text stands.
+    """One entry. `start` and `end` say where its text stands. `id` stays the same however the thread grows; where people
+    take out or move text above it as well, but for the same words twice: so none that was heard before becomes a new one.
 
     `key` is empty in entries of people; `author` is `local` where a person left none.
     """
@@ -72,7 +73,7 @@ def entries(text: str, *, since: Callable[[], str] = str) -> tuple[Entry, ...]:
         if not body.strip() and not raw.key:
             continue
         before = found[-1] if found else None
-        name = raw.id if raw.at else f"{before.id if before else ''}\n{_first_line(body)}"
+        name = raw.id if raw.at else _first_line(body)
         identity = f"{OUR_NAME}:{raw.key}" if raw.key else f"{raw.author}:{text_digest(name)[:12]}"
         taken[identity] = taken.get(identity, 0) + 1
         if taken[identity] > 1:

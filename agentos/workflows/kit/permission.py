@@ -1,5 +1,8 @@
 """A person's word on protected files, before anything of them leaves this machine."""
 
+import re
+
+from agentos.config.settings import Settings
 from agentos.domain.decision import DecisionKind, Wait
 from agentos.domain.pipeline import Gate, Stage, Verdict
 from agentos.domain.status import WaitKind
@@ -21,8 +24,16 @@ async def protected_at(state: RunState, step: Step, head: str) -> RunState:
     """The part of the state that says which protected files the commit `head` changes against the base."""
     repo, base = step.ctx.repo, state["base_sha"]
     changes = await repo.diff_tree_raw(base, head)
-    protection = Protection(step.ctx.settings.scope.protected, await _links(step, base, head))
+    protection = Protection(protected_globs(step.ctx.settings), await _links(step, base, head))
     return as_state(protected_changes(changes, protection))
+
+
+def protected_globs(settings: Settings) -> tuple[str, ...]:
+    """What is protected in one repository besides the defaults: what the settings list, and the tickets, for what stands in
+    their threads is people's word to the runs."""
+    if settings.tracker.kind != "files":
+        return settings.scope.protected
+    return (*settings.scope.protected, "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", settings.tracker.folder))
 
 
 async def _links(step: Step, *commits: str) -> dict[str, str]:

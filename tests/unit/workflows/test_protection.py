@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentos.config.settings import Settings
 from agentos.workflows.kit import protection
+from agentos.workflows.kit.permission import protected_globs
 from agentos.workflows.kit.protection import (
     MOST_LISTED,
     Protection,
@@ -157,3 +159,14 @@ def test_a_flood_of_files_is_counted() -> None:
 
 def test_every_default_is_written_in_small_letters_since_names_are_compared_so() -> None:
     assert [glob for glob in protection.DEFAULTS if glob != glob.casefold()] == []
+
+
+@pytest.mark.parametrize("folder", ["tickets", "docs/open issues", "a*b[c]"])
+def test_no_change_can_bring_in_a_word_of_the_operator(folder: str) -> None:
+    settings = Settings.model_validate({"tracker": {"folder": folder}, "scope": {"protected": ["*.pem"]}})
+    protection = Protection(protected_globs(settings))
+    assert [protection.covers(f"{folder}/{name}") for name in ("1.md", "1.thread.md", "1/thread.md")] == [True] * 3
+    assert protection.covers("key.pem")
+    assert not protection.covers(f"src/{folder}/1.md")
+    elsewhere = Settings.model_validate({"tracker": {"kind": "memory", "folder": folder}})
+    assert not Protection(protected_globs(elsewhere)).covers(f"{folder}/1.md")
