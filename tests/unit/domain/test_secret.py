@@ -25,6 +25,8 @@ INNOCENT = [
     ),
     *("0123456789abcdef" * 4, "b376c9941fda362c8d2c5c8ddb35db3e0b003402", "sha512-" + letters("lock", 86) + "=="),
     *("postgres://user:${PASSWORD}@host/db", "postgres://user:password@host", "https://user:<password>@host/"),
+    *("postgres://app:localpass123@localhost/x", "http://user:password1@host", "redis://:s3cr3tPassw0rd@127.0.0.1"),
+    *("https://ann:s3cr3tPassw0rd@db.example.org/x", "https://ann:s3cr3tPassw0rd@x.invalid"),
     *("AKIAIOSFODNN7EXAMPLE", "ghp_" + "x" * 36, "sk-" + "your-key-here-0123456789abcdef", "hf_tokenizers_parallelism"),
     *(
         "agentos/workflows/implementation/nodes.py",
