@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentos.adapters.opening import look_at_github, open_forge, open_repository, open_tracker
 from agentos.adapters.registry import backend
 from agentos.config.load import Loaded, keys_present, load, secrets_present
 from agentos.config.models import choose, price_table
 from agentos.config.settings import Settings
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event
-from agentos.domain.naming import repo_key, safe_name
+from agentos.domain.naming import repo_key
 from agentos.domain.run import Run
 from agentos.ports.sandbox import ANYWHERE
 from agentos.runs.desk import GIVEN_BRIEF, NO_SETTINGS, Desk, Target
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 WORKFLOW_FILE = "WORKFLOW.md"
 
-OF_THE_MACHINE = frozenset({"home", "database_url"})
-"""Settings that are not kept with a run: they say how this machine reaches it, and one of them holds a password."""
+OF_THE_MACHINE = frozenset({"home", "database_url", "github_token"})
+"""Settings that are not kept with a run: they say how this machine reaches it, or are secret."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,20 @@ async def open_place(folder: Path, overrides: Mapping[str, Any] | None = None) -
     Reads only. Raises UsageError where there is no git repository, or a setting does not fit.
     """
     root = root_of(folder)
+    loaded, repo = await _loaded_at(root, overrides), await _repo_at(root)
+    settings = loaded.settings
+    tracker = open_tracker(settings, root, repo)
+    options = {key: value for key, value in (overrides or {}).items() if key not in OF_THE_MACHINE}
+    means = partial(_require_means, settings)
+    return Place(Target(root, repo, tracker, settings.profile, options, means), loaded)
+
+
+async def _loaded_at(root: Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
     repository = Repository.at(root)
     _, head = await repository.default_head()
     raw = await repository.contents().read_file(head, WORKFLOW_FILE)
     words = {key: value for key, value in (overrides or {}).items() if key not in NO_SETTINGS}
-    loaded = _load(root, words, _text(raw))
-    repo = await _repo_at(root)
-    settings = loaded.settings
-    tracker = backend("tracker", settings.tracker.kind)(root / settings.tracker.folder, repo)
-    options = {key: value for key, value in (overrides or {}).items() if key not in OF_THE_MACHINE}
-    means = partial(_require_means, settings)
-    return Place(Target(root, repo, tracker, settings.profile, options, means), loaded)
+    return _load(root, words, _text(raw))
 
 
 async def past_runs(place: Place) -> list[dict[str, Any]]:
@@ -144,7 +148,12 @@ async def find_spot(folder: Path, overrides: Mapping[str, Any] | None = None, *,
 async def settings_at(folder: Path, *, inside: bool = False) -> tuple[Path | None, Loaded]:
     """The repository around `folder`, if any, and the settings that hold there; raises as `find_spot` does."""
     root = root_of(folder) if inside else _root_around(folder)
-    return (None, load(None)) if root is None else (root, (await open_place(root)).loaded)
+    return (None, load(None)) if root is None else (root, await _loaded_at(root))
+
+
+async def github_at(root: Path, settings: Settings) -> str:
+    """What the token finds at GitHub; empty where the settings want nothing there. Raises as `look_at_github` does."""
+    return await look_at_github(settings, await _repo_at(root))
 
 
 async def _repo_at(root: Path) -> str:
@@ -220,7 +229,7 @@ async def _equip(store: Store, home: Path, run: Run, fence: "Fence") -> "RunCont
     from agentos.workflows.kit.context import RunContext
 
     place = await open_place(Path(run.target), await store.runs.options(run.ref.id))
-    repo = await OwnedRepository.open(home, Path(run.target), run.ref.issue.repo)
+    repo = await open_repository(place.settings, home, Path(run.target), run.ref.issue.repo)
     choice = choose(place.settings, keys_present())
     ports = await _ports(store, home, run, fence, (place, repo))
     return RunContext(
@@ -254,7 +263,7 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
-        forge=_forge(place, repo, home),
+        forge=open_forge(settings, repo, home, place.target.folder, place.target.repo),
         agent=agent(models=models, exchanges=store.exchanges, sandbox=sandbox, fence=fence),
         models=models,
         sandbox=sandbox,
@@ -264,18 +273,11 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     )
 
 
-def _forge(place: Place, repo: OwnedRepository, home: Path) -> "Forge":
-    forge: Forge = backend("forge", place.settings.forge.kind)(
-        repo, place.target.folder, home / "forge" / safe_name(place.target.repo)
-    )
-    return forge
-
-
 async def open_outside(place: Place) -> "tuple[OwnedRepository, Forge]":
     """Where the work on a repository's issues lies outside the database: our copy of it, and its pull requests."""
-    home = place.settings.home
-    repo = await OwnedRepository.open(home, place.target.folder, place.target.repo)
-    return repo, _forge(place, repo, home)
+    settings, folder, key = place.settings, place.target.folder, place.target.repo
+    repo = await open_repository(settings, settings.home, folder, key)
+    return repo, open_forge(settings, repo, settings.home, folder, key)
 
 
 def _models(settings: Settings, issue_number: int | None) -> "ChatModels":

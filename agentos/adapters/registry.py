@@ -10,10 +10,12 @@ from agentos.domain.error import BugError, UsageError
 BACKENDS: Mapping[str, Mapping[str, str]] = {
     "tracker": {
         "files": "agentos.adapters.tracker.files:FilesTracker",
+        "github": "agentos.adapters.tracker.github:GitHubTracker",
         "memory": "agentos.adapters.tracker.memory:MemoryTracker",
     },
     "forge": {
         "local": "agentos.adapters.forge.local:LocalForge",
+        "github": "agentos.adapters.forge.github:GitHubForge",
         "memory": "agentos.adapters.forge.memory:MemoryForge",
     },
     "model": {

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentos.bootstrap import database_url, require_models, sandbox_at, settings_at
+from agentos.bootstrap import database_url, github_at, require_models, sandbox_at, settings_at
 from agentos.cli.args import Request
 from agentos.cli.documents import CheckDocument, ConfigDocument, DoctorDocument, SettingDocument, text_of
 from agentos.cli.terminal import as_called, one_line
 from agentos.config.load import Loaded, keys_present
+from agentos.config.settings import Settings
 from agentos.domain.error import AgentOSError
 from agentos.runs.checkup import (
     Check,
@@ -81,7 +82,8 @@ async def examine(folder: Path, *, inside: bool) -> tuple[Check, ...]:
     if root is None:
         checks.append(Check("repository", Grade.WARN, "none here", "change into one, or name it with --repo"))
     else:
-        checks += [judge_workflow(loaded), check_tickets(root / settings.tracker.folder)]
+        tickets = [check_tickets(root / settings.tracker.folder)] if settings.tracker.kind == "files" else []
+        checks += [judge_workflow(loaded), *tickets, *await _github(root, settings)]
     name, confines, refusal = await sandbox_at(settings)
     return (
         *checks,
@@ -91,3 +93,12 @@ async def examine(folder: Path, *, inside: bool) -> tuple[Check, ...]:
         check_disk(settings.home),
         await check_database(settings.home, database_url(settings)),
     )
+
+
+async def _github(root: Path, settings: Settings) -> tuple[Check, ...]:
+    """What the token finds at GitHub; nothing where the settings want nothing there."""
+    try:
+        found = await github_at(root, settings)
+    except AgentOSError as exc:
+        return (Check("GitHub", Grade.FAIL, str(exc), "docs/howto/github.md says how GitHub is set up"),)
+    return (Check("GitHub", Grade.OK, found),) if found else ()

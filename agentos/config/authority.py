@@ -19,6 +19,8 @@ OPERATOR_ONLY = (
     "models.base_url",
     "models.prices",
     "models.fallback",
+    "github_token",
+    "github.api_url",
 )
 """Keys that WORKFLOW.md may not hold at all."""
 JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types", "scope.protected")

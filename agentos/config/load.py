@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from agentos.config.authority import JUDGED, violations
 from agentos.config.complaint import complaints, suggestion
@@ -90,11 +90,21 @@ def keys_present() -> frozenset[str]:
     return frozenset(name for name in wanted if os.environ.get(name, "").strip())
 
 
+def github_token(settings: Settings) -> SecretStr | None:
+    """The token for GitHub: the setting, else what `GITHUB_TOKEN` holds; None where neither says one."""
+    if settings.github_token is not None:
+        return settings.github_token
+    usual = os.environ.get("GITHUB_TOKEN", "").strip()
+    return SecretStr(usual) if usual else None
+
+
 def secrets_present(settings: Settings) -> frozenset[str]:
     """The values that must not leave this process: of environment variables that are called secret, and of the database's
     address. A variable that only names a file is none."""
     named = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
     values = {value for value in named if not (value.startswith(("/", "~")) and Path(value).expanduser().exists())}
+    if settings.github_token is not None:
+        values.add(settings.github_token.get_secret_value())
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
         values |= {url, urlsplit(url).password or "", unquote(urlsplit(url).password or "")}

@@ -135,6 +135,14 @@ class ForgeSettings(Part):
     kind: str = "local"
 
 
+class GitHubSettings(Part):
+    """GitHub, where `tracker.kind` or `forge.kind` is `github`. `api_url`: the API of a GitHub Enterprise server, as
+    `https://github.example.com/api/v3`; empty for github.com. `merge_method`: how a pull request is merged."""
+
+    api_url: str = ""
+    merge_method: Literal["merge", "squash", "rebase"] = "merge"
+
+
 class AgentSettings(Part):
     """The coding agent and the bounds of one of its sessions."""
 
@@ -255,6 +263,8 @@ class Settings(Part):
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     tracker: TrackerSettings = TrackerSettings()
     forge: ForgeSettings = ForgeSettings()
+    github: GitHubSettings = GitHubSettings()
+    github_token: SecretStr | None = None
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxKind = "auto"
     sandbox_readable: tuple[Path, ...] = ()

@@ -67,7 +67,7 @@ class OwnedRepository(RepositoryContents):
 
     @classmethod
     async def open(
-        cls, home: Path, target: Path | str, repo_key: str, *, identity: Identity | None = None
+        cls, home: Path, target: Path | str | Target, repo_key: str, *, identity: Identity | None = None
     ) -> "OwnedRepository":
         """The owned repository of `target` below `<home>/repos/`, made now if it is not there yet.
 
@@ -77,11 +77,11 @@ class OwnedRepository(RepositoryContents):
         await _create(path)
         return cls(path, Target.at(target), identity or Identity())
 
-    async def default_branch(self, target: Path | str | None = None) -> str:
+    async def default_branch(self, target: Path | str | Target | None = None) -> str:
         """The branch work starts from: see `Target.default_branch`."""
         return await self._target(target).default_branch()
 
-    async def remote_ref(self, target: Path | str, ref: str) -> str | None:
+    async def remote_ref(self, target: Path | str | Target, ref: str) -> str | None:
         """The commit the full ref `ref` points to in `target` now; None if it does not exist."""
         return await self._target(target).ref(ref)
 
@@ -101,7 +101,7 @@ class OwnedRepository(RepositoryContents):
         source = ("--", self.target.address, f"+refs/heads/{branch}:{ref}")
         args = ("fetch", "--quiet", *options, *self.target.program("upload-pack"), *source)
         for _ in range(_FETCH_TRIES):
-            result = await self.git.run(*args, check=False)
+            result = await self.git.run(*args, env=self.target.env, check=False)
             if result.exit_code == 0 or "cannot lock ref" not in result.stderr:
                 break
         if result.exit_code != 0:
@@ -140,7 +140,7 @@ class OwnedRepository(RepositoryContents):
         tree, *paths = result.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
         return MergeResult(tree) if result.exit_code == 0 else MergeResult(None, tuple(dict.fromkeys(paths)), tree)
 
-    async def push(self, target_url: Path | str, sha: str, ref: str, expected: str | None) -> None:
+    async def push(self, target_url: Path | str | Target, sha: str, ref: str, expected: str | None) -> None:
         """Effect: the full ref `ref` of the target is `sha`, if it was `expected` there (None: did not exist).
 
         Already being `sha` is fine. The target's hooks do not run. Raises: OutsideError, kind CONFLICT where somebody
@@ -150,9 +150,9 @@ class OwnedRepository(RepositoryContents):
         options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
         lease = f"--force-with-lease={ref}:{expected or ''}"
         args = ("push", *options, lease, *target.program("receive-pack"), "--", target.address, f"{sha}:{ref}")
-        result = await self.git.run(*args, check=False)
+        result = await self.git.run(*args, env=target.env, check=False)
         if result.exit_code != 0:
-            raise _push_failure(result, args, ref)
+            raise _push_failure(target, result, args, ref)
 
     async def bundle(self, ref: str, path: Path, *, since: str | None = None) -> None:
         """Effect: the file `path` holds `ref` with its history (after the commit `since`, which must be older)."""
@@ -175,7 +175,7 @@ class OwnedRepository(RepositoryContents):
         lines = result.text.splitlines()
         return {name: sha for sha, _, name in (line.partition(" ") for line in lines)}
 
-    def _target(self, place: Path | str | None) -> Target:
+    def _target(self, place: Path | str | Target | None) -> Target:
         return self.target if place is None else Target.at(place)
 
     async def _fetch_failure(self, branch: str, result: GitResult, args: tuple[str, ...]) -> UsageError | OutsideError:
@@ -189,7 +189,7 @@ class OwnedRepository(RepositoryContents):
                 f"{self.target.address} lacks objects of its own history: in a partial clone"
                 " `git fetch --refetch --no-filter` brings them, else `git fsck` there says which"
             )
-        return failure(result, args)
+        return self.target.refusal(result, args)
 
     async def _change_ref(self, args: tuple[str, ...], ref: str, *, wanted: str | None) -> None:
         result = await self.git.run(*args, check=False)
@@ -235,11 +235,11 @@ def _settle(fresh: Path, path: Path) -> None:
             raise
 
 
-def _push_failure(result: GitResult, args: tuple[str, ...], ref: str) -> OutsideError:
+def _push_failure(target: Target, result: GitResult, args: tuple[str, ...], ref: str) -> OutsideError:
     verdict = next((line for line in result.text.splitlines() if line.startswith("!\t")), "")
     reason = verdict.rpartition("\t")[2]
     if any(word in reason for word in ("stale info", "fetch first", "failed to update ref", "cannot lock ref")):
         return OutsideError(f"{ref} was moved by somebody else and was left alone: {reason}", kind=FailureKind.CONFLICT)
     if reason:
         return OutsideError(f"the target refused {ref}: {reason}", kind=FailureKind.INVALID)
-    return failure(result, args)
+    return target.refusal(result, args)

@@ -1,26 +1,51 @@
 """The person's repository, seen only through git's own transfer programs, with its hooks and settings switched off."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentos.domain.error import OutsideError, UsageError
+from agentos.domain.failure import FailureKind
 from agentos.workspace.contents import RepositoryContents
 from agentos.workspace.git import Git, GitResult, complaint, failure, remote_program
 
 SHA1_LENGTH = 40
 _URL = re.compile(r"(?:https?|ssh|file)://[^\s-]\S*")
 
+_REMOTE = {
+    FailureKind.DENIED: (
+        ("authentication failed", "could not read username", "error: 401", "error: 403", "permission to", "permission denied"),
+        "give the token or key the right to read and write its contents",
+    ),
+    FailureKind.GONE: (
+        ("repository not found", "error: 404", "not found", "unable to update url base from redirection"),
+        "it is not there under that name, or not for this token: look at the address of origin",
+    ),
+    FailureKind.TRANSIENT: (
+        ("could not resolve", "failed to connect", "connection", "timed out", "error: 5", "error: 429", "rpc failed",
+         "early eof", "hung up unexpectedly", "ssl"),
+        "look at the network, or try again later",
+    ),
+}  # fmt: skip
+"""What git and curl say of a remote, by what it means."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A repository somebody else owns: `address` is an absolute path or a URL, nothing else git might take it for."""
+    """A repository somebody else owns: `address` is an absolute path or a URL, nothing else git might take it for.
+
+    `authorization` is the value of the HTTP header that opens it; a git command gets it by its environment alone.
+    """
 
     address: str
+    authorization: str = field(default="", repr=False)
 
     @classmethod
-    def at(cls, place: Path | str) -> "Target":
+    def at(cls, place: "Path | str | Target") -> "Target":
         """The target at a folder or URL. Raises: UsageError for anything else."""
+        if isinstance(place, Target):
+            return place
         if isinstance(place, Path) or place.startswith("/"):
             return cls(str(Path(place).absolute()))
         if _URL.fullmatch(place):
@@ -36,13 +61,27 @@ class Target:
         """The option that makes the far side (`upload-pack`, `receive-pack`) run without hooks; none for a URL."""
         return (f"--{name}={remote_program(name)}",) if self.is_local else ()
 
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What a git command that speaks to it needs in its environment: the header, for this address alone, and no
+        following to another one."""
+        if not self.authorization:
+            return {}
+        settings = {
+            f"http.{self.address}.extraHeader": f"Authorization: {self.authorization}",
+            "http.followRedirects": "false",
+        }
+        pairs = {f"GIT_CONFIG_KEY_{at}": key for at, key in enumerate(settings)}
+        pairs |= {f"GIT_CONFIG_VALUE_{at}": value for at, value in enumerate(settings.values())}
+        return {"GIT_CONFIG_COUNT": str(len(settings)), **pairs}
+
     async def refs(self, *patterns: str) -> dict[str, str]:
         """The refs that match `patterns`, by full name; `HEAD@` gives the branch that HEAD stands on, if any.
 
         Raises: UsageError where there is no git repository at a local address.
         """
         args = ("ls-remote", "--symref", *self.program("upload-pack"), "--", self.address, *patterns)
-        result = await Git(None).run(*args, check=False)
+        result = await Git(None).run(*args, env=self.env, check=False)
         if result.exit_code != 0:
             raise self._unreachable(result, args)
         found = {}
@@ -97,9 +136,18 @@ class Target:
         inner = Path(self.address, ".git")
         return RepositoryContents(Git(inner if inner.exists() else Path(self.address)))
 
+    def refusal(self, result: GitResult, args: tuple[str, ...]) -> OutsideError:
+        """Why the other side of a URL did not do what git asked: rights, nothing there, or out of reach."""
+        words = result.stderr.lower()
+        for kind, (signs, hint) in _REMOTE.items():
+            if not self.is_local and any(sign in words for sign in signs):
+                said = complaint(result)
+                return OutsideError(f"git {args[0]} did not reach {self.address} ({said}); {hint}", kind=kind)
+        return failure(result, args)
+
     def _unreachable(self, result: GitResult, args: tuple[str, ...]) -> UsageError | OutsideError:
         if not self.is_local:
-            return failure(result, args)
+            return self.refusal(result, args)
         if "does not appear to be a git repository" in result.stderr:
             return UsageError(f"{self.address} is not a git repository: run `git init` there or name another folder")
         why = complaint(result).removeprefix("fatal: ")

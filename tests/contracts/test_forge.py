@@ -1,12 +1,14 @@
 """What every forge promises."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from agentos.adapters.clock.manual import ManualClock
+from agentos.adapters.forge.github import GitHubForge
 from agentos.adapters.forge.local import LocalForge
 from agentos.adapters.forge.memory import MemoryForge
 from agentos.adapters.registry import BACKENDS
@@ -15,6 +17,8 @@ from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.ports.forge import Forge, PullRequest, PullRequestDraft, ReviewNote
 from agentos.workspace.repository import OwnedRepository
+from tests.github.server import serving
+from tests.models.clock import NotingClock
 from tests.workspace.scene import WHEN, make_target
 
 BRANCH = "agentos/7-a-flag"
@@ -31,10 +35,28 @@ class Yard:
     review: Callable[[int, ReviewNote], Awaitable[None]]
 
 
-async def local(tmp_path: Path) -> Yard:
+async def local(tmp_path: Path, _: AsyncExitStack) -> Yard:
     target = make_target(tmp_path / "target")
     repo = await OwnedRepository.open(tmp_path / "home", target.path, "repo")
     forge = LocalForge(repo, target.path, tmp_path / "home" / "forge" / "repo", ManualClock())
+    return Yard(forge, await committer(repo), forge.add_review)
+
+
+async def github(tmp_path: Path, stack: AsyncExitStack) -> Yard:
+    target = make_target(tmp_path / "target")
+    target.git("clone", "-q", "--bare", str(target.path), str(tmp_path / "hub.git"))
+    target.git("--git-dir", str(tmp_path / "hub.git"), "config", "http.receivepack", "true")
+    server = stack.enter_context(serving(tmp_path / "hub.git"))
+    place = server.place()
+    repo = await OwnedRepository.open(tmp_path / "home", place.git_target(), "repo")
+
+    async def review(number: int, note: ReviewNote) -> None:
+        server.github.review(number, state=note.state, body=note.body, sha=note.sha, at=note.at, id=int(note.id))
+
+    return Yard(GitHubForge(place, repo, NotingClock()), await committer(repo), review)
+
+
+async def committer(repo: OwnedRepository) -> Callable[[str], Awaitable[str]]:
     base = await repo.fetch_base("main")
 
     async def commit(message: str) -> str:
@@ -42,10 +64,10 @@ async def local(tmp_path: Path) -> Yard:
         tree = (await repo.git.run("mktree", input=f"100644 blob {blob}\tnew.txt\n".encode())).text
         return await repo.commit_tree(tree, [base], message, WHEN)
 
-    return Yard(forge, commit, forge.add_review)
+    return commit
 
 
-async def memory(tmp_path: Path) -> Yard:
+async def memory(tmp_path: Path, _: AsyncExitStack) -> Yard:
     forge, made = MemoryForge(), list[str]()
 
     async def commit(message: str) -> str:
@@ -55,7 +77,11 @@ async def memory(tmp_path: Path) -> Yard:
     return Yard(forge, commit, forge.add_review)
 
 
-YARDS: dict[str, Callable[[Path], Awaitable[Yard]]] = {"local": local, "memory": memory}
+YARDS: dict[str, Callable[[Path, AsyncExitStack], Awaitable[Yard]]] = {
+    "local": local,
+    "memory": memory,
+    "github": github,
+}
 
 
 def test_every_registered_forge_is_held_to_the_contract() -> None:
@@ -63,8 +89,9 @@ def test_every_registered_forge_is_held_to_the_contract() -> None:
 
 
 @pytest.fixture(params=YARDS)
-async def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Yard:
-    return await YARDS[request.param](tmp_path)
+async def yard(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Yard]:
+    async with AsyncExitStack() as stack:
+        yield await YARDS[request.param](tmp_path, stack)
 
 
 async def opened(yard: Yard) -> tuple[str, PullRequest]:
@@ -141,11 +168,12 @@ async def test_reviews_come_oldest_first_and_once_each(yard: Yard) -> None:
     head, pr = await opened(yard)
     assert await yard.forge.reviews(pr.number) == ()
     assert await yard.forge.comments(pr.number) == ()
-    first = ReviewNote("r1", "anna", "changes_requested", "Please rename it.", head, "2026-01-01T00:00:00Z")
-    second = ReviewNote("r2", "anna", "approved", "", head, "2026-01-02T00:00:00Z")
+    first = ReviewNote("1", "anna", "changes_requested", "Please rename it.", head, "2026-01-01T00:00:00Z")
+    second = ReviewNote("2", "anna", "approved", "", head, "2026-01-02T00:00:00Z")
     for review in (first, second, first):
         await yard.review(pr.number, review)
-    assert await yard.forge.reviews(pr.number) == (first, second)
+    found = await yard.forge.reviews(pr.number)
+    assert tuple(replace(note, author_id="") for note in found) == (first, second)
 
 
 async def test_merging_twice_makes_one_merge(yard: Yard) -> None:

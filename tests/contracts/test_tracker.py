@@ -1,6 +1,7 @@
 """What every tracker promises."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from agentos.adapters.clock.manual import ManualClock
 from agentos.adapters.registry import BACKENDS
 from agentos.adapters.tracker.files import FilesTracker
+from agentos.adapters.tracker.github import GitHubTracker
 from agentos.adapters.tracker.memory import MemoryTracker
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
@@ -16,6 +18,8 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueDraft, IssueRef, Relations
 from agentos.domain.status import LABELS, Status
 from agentos.ports.tracker import Board, Tracker
+from tests.github.server import serving
+from tests.models.clock import NotingClock
 
 STATUS_COMMENT = EffectKey("status-comment")
 
@@ -23,12 +27,15 @@ STATUS_COMMENT = EffectKey("status-comment")
 @dataclass(frozen=True)
 class Desk:
     """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does, `relate`
-    files issue 8, which supersedes it and depends on 9."""
+    files issue 8, which supersedes it and depends on 9. `hint`: how an issue is made there. `shown`: what can be read back
+    of a board."""
 
     tracker: Tracker
     issue: IssueRef
     say: Callable[[str], None]
     relate: Callable[[], None]
+    hint: str = "agentos new"
+    shown: Callable[[Board], Board | None] = lambda board: board
 
 
 def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
@@ -74,7 +81,39 @@ def memory(tmp_path: Path) -> Desk:
     return Desk(tracker, issue, say, relate)
 
 
-DESKS: dict[str, Callable[[Path], Desk]] = {"files, flat": flat, "files, directory": directory, "memory": memory}
+@contextmanager
+def github(_: Path) -> Iterator[Desk]:
+    with serving() as server:
+        hub = server.github
+        for _number in range(6):
+            hub.open_issue("Earlier")
+        issue = IssueRef("repo", hub.open_issue("Add a flag", "Please add it.", labels=("bug",)))
+
+        def say(text: str) -> None:
+            hub.comment(issue.number, text)
+
+        def relate() -> None:
+            hub.open_issue("Anew", "Anew.\n\nDepends on: #9\nSupersedes #7")
+
+        tracker = GitHubTracker(server.place(), "repo", NotingClock())
+        yield Desk(tracker, issue, say, relate, "/issues/new", labels_alone)
+
+
+def labels_alone(board: Board) -> Board | None:
+    """What labels tell of a board: the status goes by the one of ours."""
+    by_label = dict(
+        zip(LABELS, (Status.READY, Status.IN_PROGRESS, Status.IN_REVIEW, Status.BLOCKED, Status.DONE), strict=True)
+    )
+    status = by_label[board.label] if board.label else Status.BACKLOG
+    return Board(status, board.label, board.attention) if board.label or board.attention else None
+
+
+DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
+    "files, flat": lambda folder: nullcontext(flat(folder)),
+    "files, directory": lambda folder: nullcontext(directory(folder)),
+    "memory": lambda folder: nullcontext(memory(folder)),
+    "github": github,
+}
 
 
 def test_every_registered_tracker_is_held_to_the_contract() -> None:
@@ -82,8 +121,9 @@ def test_every_registered_tracker_is_held_to_the_contract() -> None:
 
 
 @pytest.fixture(params=DESKS)
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
-    return DESKS[request.param](tmp_path)
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    with DESKS[request.param](tmp_path) as made:
+        yield made
 
 
 async def test_an_issue_comes_with_its_words_and_nothing_of_ours(desk: Desk) -> None:
@@ -118,7 +158,7 @@ async def test_a_missing_issue_says_how_to_make_one(desk: Desk) -> None:
         desk.tracker.close(IssueRef("repo", 99), "x"),
     ]
     for attempt in tries:
-        with pytest.raises(OutsideError, match="agentos new") as caught:
+        with pytest.raises(OutsideError, match=desk.hint) as caught:
             await attempt
         assert caught.value.kind is FailureKind.GONE
 
@@ -209,7 +249,7 @@ async def test_the_board_reads_back_whatever_is_shown(desk: Desk) -> None:
                 board = Board(status, label, attention)
                 for _ in range(2):
                     await desk.tracker.show(desk.issue, board)
-                assert await desk.tracker.board(desk.issue) == board
+                assert await desk.tracker.board(desk.issue) == desk.shown(board)
     labels = (await desk.tracker.get(desk.issue.number)).labels
     assert [label for label in labels if not label.startswith("agentos:")] == ["bug"]
 

@@ -24,6 +24,8 @@ LOOSENINGS = [
     ("models.base_url", "models: {base_url: {openai: 'http://evil.example'}}", ""),
     ("models.prices", "models: {prices: {'openai:x': {input_usd: 0, output_usd: 0}}}", ""),
     ("models.fallback", "models: {fallback: {'openai:x': 'openai:dear'}}", ""),
+    ("github_token", "github_token: ghp_mine", ""),
+    ("github.api_url", "github: {api_url: 'https://evil.example/api/v3'}", ""),
     ("commands.setup", "commands: {setup: {run: uv sync, network: true}}", ""),
     ("commands.test", "commands: {test: {run: pytest, network: true}}", "commands: {setup: {network: true}}"),
     ("commands.setup", "commands: {setup: {run: uv sync, network: [pypi.org]}}", ""),

@@ -1,0 +1,64 @@
+"""The tracker, the forge and our own repository as the settings want them: which backend, and what it is made of."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentos.adapters.registry import backend
+from agentos.config.load import github_token
+from agentos.config.settings import Settings
+from agentos.domain.naming import safe_name
+from agentos.workspace.repository import OwnedRepository
+
+if TYPE_CHECKING:
+    from agentos.adapters.github.place import GitHubPlace
+    from agentos.ports.forge import Forge
+    from agentos.ports.tracker import Tracker
+
+GITHUB = "github"
+
+
+def open_tracker(settings: Settings, folder: Path, repo_key: str) -> "Tracker":
+    """The tracker of the repository `folder`. Raises: UsageError where GitHub is named and cannot be reached so."""
+    kind = settings.tracker.kind
+    made = backend("tracker", kind)
+    if kind == GITHUB:
+        tracker: Tracker = made(_place(settings, repo_key), repo_key, backend("clock", "system")())
+    else:
+        tracker = made(folder / settings.tracker.folder, repo_key)
+    return tracker
+
+
+async def open_repository(settings: Settings, home: Path, folder: Path, repo_key: str) -> OwnedRepository:
+    """The repository we own below `home` for `folder`: its base branches come from where its changes go, GitHub or that folder."""
+    where = _place(settings, repo_key).git_target() if settings.forge.kind == GITHUB else folder
+    return await OwnedRepository.open(home, where, repo_key)
+
+
+def open_forge(settings: Settings, repo: OwnedRepository, home: Path, folder: Path, repo_key: str) -> "Forge":
+    """The forge of the repository `folder`, for which we own `repo` below `home`. Raises: as `open_tracker`."""
+    kind = settings.forge.kind
+    made = backend("forge", kind)
+    if kind == GITHUB:
+        forge: Forge = made(_place(settings, repo_key), repo, backend("clock", "system")())
+    else:
+        forge = made(repo, folder, home / "forge" / safe_name(repo_key))
+    return forge
+
+
+async def look_at_github(settings: Settings, repo_key: str) -> str:
+    """What the token finds at GitHub, in one line; empty where neither tracker nor forge is there. Reads only.
+
+    Raises: UsageError or OutsideError where a run could not work with it.
+    """
+    if GITHUB not in (settings.tracker.kind, settings.forge.kind):
+        return ""
+    from agentos.adapters.github.looking import look
+
+    return await look(_place(settings, repo_key), backend("clock", "system")())
+
+
+def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
+    from agentos.adapters.github.place import GitHubPlace  # only where it is wanted
+
+    github = settings.github
+    return GitHubPlace.named(repo_key, github_token(settings), api_url=github.api_url, merge_method=github.merge_method)

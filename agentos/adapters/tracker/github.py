@@ -1,0 +1,230 @@
+"""Issues of a repository on GitHub: labels are the board, and comments of ours carry their key in a hidden first line."""
+
+import re
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import quote
+
+from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.place import GitHubPlace
+from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_line, name_of, said_in
+from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
+from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
+from agentos.adapters.tracker.thread import fitted
+from agentos.adapters.tracker.ticket import one_line
+from agentos.domain.effect import EffectKey, marker
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
+from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
+from agentos.domain.naming import text_digest
+from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
+from agentos.ports.clock import Clock
+from agentos.ports.tracker import Board
+
+RESOLUTION = EffectKey("resolution")
+_BY_LABEL = {
+    "agentos:queued": Status.READY,
+    "agentos:running": Status.IN_PROGRESS,
+    "agentos:waiting": Status.IN_REVIEW,
+    "agentos:blocked": Status.BLOCKED,
+    "agentos:done": Status.DONE,
+}
+_OURS = frozenset({*LABELS, ATTENTION_LABEL})
+T = TypeVar("T")
+_TITLE_CHARACTERS = 250
+_LOGIN = re.compile(r"[A-Za-z0-9_-]+(\[bot\])?")
+_PRIORITY = re.compile(r"priority\s*[:/]\s*(\S.*)", re.IGNORECASE)
+
+
+class GitHubTracker:
+    """The issues of `place`; `repo` is their repo-key.
+
+    Labels alone are the board: the status is read off the one `agentos:` label, and off an issue that is closed.
+    """
+
+    def __init__(self, place: GitHubPlace, repo: str, clock: Clock) -> None:
+        self._place = place
+        self._repo = repo
+        self._api = GitHubClient(place, clock)
+        self._us: Account | None = None
+
+    async def get(self, number: int) -> Issue:
+        """The issue with that number as it is now. A pull request is none: GONE."""
+        found = await self._issue(number)
+        title, body = one_line(found.title), cleaned(found.body)
+        return Issue(
+            ref=IssueRef(self._repo, number),
+            title=title,
+            body=body,
+            digest=text_digest(title, body),
+            is_open=found.state == "open",
+            status=found.state,
+            priority=next((match[1].lower() for name in found.label_names if (match := _PRIORITY.fullmatch(name))), ""),
+            labels=tuple(map(one_line, found.label_names)),
+            assignees=tuple(each.login for each in found.assignees),
+            author=name_of(found.user),
+            url=found.html_url,
+            relations=await self._relations(found, body),
+        )
+
+    async def superseded_by(self, number: int) -> tuple[int, ...]:
+        """The issues here that say they supersede that one, found among those that mention it."""
+        events = await self._there(number, self._api.pages(f"/issues/{number}/timeline", TimelineEvent))
+        mentions = [event.source.issue for event in events if event.event == "cross-referenced" and event.source]
+        theirs = (each for each in mentions if each is not None and self._is_here(each))
+        found = [each.number for each in theirs if number in relations_in(cleaned(each.body)).supersedes]
+        return tuple(dict.fromkeys(found))
+
+    async def comments(self, issue: IssueRef) -> tuple[Comment, ...]:
+        """All comments, oldest first, read to the last page; ours without the line that carries their key."""
+        found = await self._comments(issue)
+        us = await self._account()
+        return tuple(comment_of(each, ours=_is(us, each.user)) for each in found)
+
+    async def may_write(self, author: str, author_id: str) -> bool:
+        """Whether the account with that name and number may write, as GitHub says now; a name alone proves nothing."""
+        if not _LOGIN.fullmatch(author):
+            return False
+        try:
+            found = await self._api.get(f"/collaborators/{quote(author, safe='')}/permission", PermissionAnswer)
+        except OutsideError as exc:
+            if exc.kind is not FailureKind.GONE:
+                raise
+            return False
+        is_theirs = found.user is not None and str(found.user.id) == author_id
+        return is_theirs and found.permission in ("admin", "maintain", "write")
+
+    async def find_comment(self, issue: IssueRef, key: EffectKey) -> str | None:
+        """The id of our comment whose first line carries `key`; a marker in anybody else's text does not count."""
+        found, us = await self._comments(issue), await self._account()
+        return next((str(each.id) for each in found if _is(us, each.user) and key_line(each) == marker(key)), None)
+
+    async def write_comment(self, issue: IssueRef, text: str, key: EffectKey) -> str:
+        """The id of a new comment carrying `key`. Effect: one comment, each time: the caller looks for the key first."""
+        body = {"body": f"{marker(key)}\n\n{fitted(text)}"}
+        path = f"/issues/{issue.number}/comments"
+        made = self._api.make("POST", path, body, CommentAnswer, again=False)
+        return str((await self._there(issue.number, made)).id)
+
+    async def edit_comment(self, issue: IssueRef, comment_id: str, text: str) -> None:
+        """Effect: our comment has that text, below its key."""
+        found = next((each for each in await self._comments(issue) if str(each.id) == comment_id), None)
+        first = key_line(found) if found is not None and _is(await self._account(), found.user) else ""
+        if not first.startswith("<!-- agentos:effect "):
+            raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
+        await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": f"{first}\n\n{fitted(text)}"})
+
+    async def board(self, issue: IssueRef) -> Board | None:
+        """What the labels show now; None where none is ours."""
+        found = await self._issue(issue.number)
+        names = found.label_names
+        if _OURS.isdisjoint(names):
+            return None
+        label = next((each for each in LABELS if each in names), None)
+        status = _BY_LABEL[label] if label else Status.BACKLOG
+        return Board(Status.DONE if found.state == "closed" else status, label, ATTENTION_LABEL in names)
+
+    async def show(self, issue: IssueRef, board: Board) -> None:
+        """Effect: of our labels, the issue has exactly those; labels of people stay. It is neither closed nor opened."""
+        names = (await self._issue(issue.number)).label_names
+        wanted = [each for each in (board.label, ATTENTION_LABEL if board.attention else None) if each]
+        for name in names:
+            if name in _OURS and name not in wanted:
+                await self._take_label(issue, name)
+        if missing := [each for each in wanted if each not in names]:
+            await self._api.change("POST", f"/issues/{issue.number}/labels", {"labels": missing})
+
+    async def find_issue(self, key: EffectKey) -> IssueRef | None:
+        """The issue we filed under `key`: ours, with the key in its last line."""
+        us = await self._account()
+        creator = {"creator": us.login} if us is not None else {}
+        found = await self._api.pages("/issues", IssueAnswer, state="all", **creator)
+        ours = (each for each in found if each.pull_request is None and _is(us, each.user))
+        number = next((each.number for each in ours if last_line(each.body) == marker(key)), None)
+        return None if number is None else IssueRef(self._repo, number)
+
+    async def file_issue(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
+        """A new issue carrying `key`. Effect: one issue, not started."""
+        objective = f"Objective: {one_line(draft.objective)}" if draft.objective else ""
+        parts = [fitted(draft.body).strip(), objective, relation_lines(Relations(related=draft.related)), marker(key)]
+        body = {
+            "title": one_line(draft.title)[:_TITLE_CHARACTERS] or "Follow-up",
+            "body": "\n\n".join(filter(None, parts)),
+        }
+        labelled = {**body, "labels": list(draft.labels)}
+        made = await self._api.make("POST", "/issues", labelled, IssueAnswer, again=False)
+        return IssueRef(self._repo, made.number)
+
+    async def close(self, issue: IssueRef, resolution: str) -> None:
+        """Effect: the issue is closed; `resolution` is its last comment of that kind, written if it says something new."""
+        text = fitted(resolution).strip() or "Done."
+        found, us = await self._comments(issue), await self._account()
+        said = [said_in(each) for each in found if _is(us, each.user) and key_line(each) == marker(RESOLUTION)]
+        if said[-1:] != [text]:
+            await self.write_comment(issue, text, RESOLUTION)
+        if (await self._issue(issue.number)).state != "closed":
+            done = {"state": "closed", "state_reason": "completed"}
+            await self._api.change("PATCH", f"/issues/{issue.number}", done)
+
+    async def _issue(self, number: int) -> IssueAnswer:
+        found = await self._there(number, self._api.get(f"/issues/{number}", IssueAnswer))
+        if found.pull_request is not None:
+            raise self._gone(number, f"{number} is a pull request, not an issue")
+        return found
+
+    async def _comments(self, issue: IssueRef) -> tuple[CommentAnswer, ...]:
+        pages = self._api.pages(f"/issues/{issue.number}/comments", CommentAnswer)
+        return await self._there(issue.number, pages)
+
+    async def _relations(self, found: IssueAnswer, body: str) -> Relations:
+        """What the body says, and what GitHub itself was told to block it."""
+        said, summary = relations_in(body), found.issue_dependencies_summary
+        if summary is None or not summary.total_blocked_by:
+            return said
+        blockers = await self._api.pages(f"/issues/{found.number}/dependencies/blocked_by", IssueAnswer)
+        here = [each.number for each in blockers if self._is_here(each)]
+        return replace(said, depends_on=tuple(dict.fromkeys((*said.depends_on, *here))))
+
+    def _is_here(self, issue: IssueAnswer) -> bool:
+        return issue.pull_request is None and issue.html_url.lower().startswith(f"{self._place.url}/".lower())
+
+    async def _take_label(self, issue: IssueRef, name: str) -> None:
+        try:
+            await self._api.change("DELETE", f"/issues/{issue.number}/labels/{quote(name, safe='')}")
+        except OutsideError as exc:
+            if exc.kind is not FailureKind.GONE:  # somebody else took it first
+                raise
+
+    async def _account(self) -> Account | None:
+        """The account of the token; None for an app's token, which may not ask who it is."""
+        if self._us is None:
+            try:
+                self._us = await self._api.get("/user", Account)
+            except OutsideError as exc:
+                if exc.kind is not FailureKind.DENIED or "integration" not in str(exc):
+                    raise
+        return self._us
+
+    async def _there(self, number: int, asked: Awaitable[T]) -> T:
+        """What was asked about issue `number`, or that there is no such issue."""
+        try:
+            return await asked
+        except OutsideError as exc:
+            if exc.kind is not FailureKind.GONE:
+                raise
+            raise self._gone(number, str(exc)) from exc
+
+    def _gone(self, number: int, why: str) -> OutsideError:
+        return OutsideError(
+            f"there is no issue {number} in {self._place.title} ({why}); open one at {self._place.url}/issues/new",
+            kind=FailureKind.GONE,
+        )
+
+
+def _is(us: Account | None, user: Account | None) -> bool:
+    """Whether `user` is the account of our token. An app that may not ask who it is takes bots for itself: no person
+    can write as one."""
+    if user is None:
+        return False
+    return user.id == us.id if us is not None else user.kind == "Bot"
