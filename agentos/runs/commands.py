@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from markdown_it import MarkdownIt
-
 from agentos.domain.naming import clean_text
 from agentos.domain.pipeline import Gate, Stage
 
@@ -105,6 +103,8 @@ def _speaks(line: str) -> bool:
 def _is_plain(text: str, line: int) -> bool:
     """Whether the block that begins at `line` is the first one and plain text. A signature's dashes below make a heading
     of a paragraph."""
+    from markdown_it import MarkdownIt  # a run that nobody speaks to does without
+
     blocks = MarkdownIt("commonmark").parse(text)
     block = blocks[0] if blocks else None
     return block is not None and block.type in ("paragraph_open", "heading_open") and (block.map or [-1])[0] == line

@@ -6,10 +6,10 @@ from agentos.domain.decision import Decision
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
-from agentos.domain.issue import OPT_OUT_LABEL
+from agentos.domain.issue import OPT_OUT_LABEL, Comment
 from agentos.domain.naming import text_digest
 from agentos.domain.pipeline import Stage
-from agentos.ports.forge import Forge
+from agentos.ports.forge import Forge, ReviewNote
 from agentos.runs.decide import decide
 from agentos.runs.desk import Desk
 from agentos.runs.signals import Answer, Refused, Scene, Signal, acknowledgement, judged, signals_in
@@ -30,13 +30,23 @@ async def listen(desk: Desk, ctx: RunContext, *, branch: str = "") -> None:
     clock says; and whenever it is looked at again. Nothing is heard on an issue without consent. `branch`: where the
     change lies, once there is one.
     """
-    issue = await ctx.ports.tracker.get(ctx.issue.number)
-    if not issue.is_open or OPT_OUT_LABEL in issue.labels:
+    if not await _consents(ctx):
         return
     answered = {row.key for row in await ctx.store.effects.of_issue(ctx.issue) if row.state == "recorded"}
     for signal in await _said(ctx):
         if ack_key(signal) not in answered:
             await _Hearing(desk, ctx, branch).hear(signal)
+
+
+async def _consents(ctx: RunContext) -> bool:
+    """Whether the issue is there, open, and not to be left alone."""
+    try:
+        issue = await ctx.ports.tracker.get(ctx.issue.number)
+    except OutsideError as exc:
+        if exc.kind is FailureKind.GONE:
+            return False
+        raise
+    return issue.is_open and OPT_OUT_LABEL not in issue.labels
 
 
 def ack_key(signal: Signal) -> EffectKey:
@@ -45,11 +55,21 @@ def ack_key(signal: Signal) -> EffectKey:
 
 
 async def _said(ctx: RunContext) -> tuple[Signal, ...]:
-    forge, number = ctx.ports.forge, await _pull_request(ctx)
     comments = await ctx.ports.tracker.comments(ctx.issue)
+    more, reviews = await _of_pull_request(ctx)
+    return signals_in((*comments, *more), reviews)
+
+
+async def _of_pull_request(ctx: RunContext) -> tuple[tuple[Comment, ...], tuple[ReviewNote, ...]]:
+    forge, number = ctx.ports.forge, await _pull_request(ctx)
     if number is None:
-        return signals_in(comments, ())
-    return signals_in((*comments, *await forge.comments(number)), await forge.reviews(number))
+        return (), ()
+    try:
+        return await forge.comments(number), await forge.reviews(number)
+    except OutsideError as exc:
+        if exc.kind is FailureKind.GONE:  # the step that needs it says so
+            return (), ()
+        raise
 
 
 async def _pull_request(ctx: RunContext) -> int | None:

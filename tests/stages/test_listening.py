@@ -206,6 +206,15 @@ async def test_reviews_and_comments_of_the_pull_request_are_heard_like_those_of_
     assert len(await scene.decided()) == 2
 
 
+async def test_a_pull_request_that_is_gone_keeps_nobody_from_being_heard(scene: Scene) -> None:
+    ctx = scene.stand.ctx
+    await scene.stand.store.effects.intend(ctx.fence, ctx.issue, EffectKey("pr"))
+    await scene.stand.store.effects.record(ctx.fence, ctx.issue, EffectKey("pr"), {"number": 99})
+    scene.say("/agentos approve")
+    await scene.listen()
+    assert len(await scene.decided()) == len(await scene.acknowledged()) == 1
+
+
 async def test_nothing_is_heard_or_written_on_an_issue_that_is_not_to_be_automated(scene: Scene) -> None:
     tracker, issue = scene.stand.tracker, scene.stand.ctx.issue
     scene.say("/agentos approve")
