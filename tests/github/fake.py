@@ -132,6 +132,12 @@ class FakeGitHub:
             given = {"id": id, "state": state.upper(), "body": body, "commit_id": sha, "submitted_at": at}
             there.append(filled(gh.PullRequestReview, user=account(who), _links=links, **given))
 
+    def say_of_line(self, number: int, *, review: int, path: str, line: int, body: str) -> None:
+        """Effect: the review says that of a line."""
+        given = {"pull_request_review_id": review, "path": path, "line": line, "body": body, "user": account(ANNA)}
+        made = filled(gh.PullRequestReviewComment, id=self.next_id(), **given)
+        self.line_comments.setdefault(number, []).append(made)
+
     # -- what the server asks ----------------------------------------------------------------------------------------
 
     @property

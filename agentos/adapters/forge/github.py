@@ -126,7 +126,8 @@ class GitHubForge:
 
     async def _not_merged(self, found: PullAnswer, refused: OutsideError) -> OutsideError:
         """Why GitHub did not merge: paths that conflict, as far as git can tell, else its own words."""
-        if refused.kind not in (FailureKind.INVALID, FailureKind.CONFLICT):
+        known = await self._repo.resolve(found.head.sha) is not None
+        if refused.kind not in (FailureKind.INVALID, FailureKind.CONFLICT) or not known:
             return refused
         try:
             base = await self._repo.fetch_base(found.base.ref)

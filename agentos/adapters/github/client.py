@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import RootModel, TypeAdapter, ValidationError
 
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.refusal import refusal
@@ -84,9 +84,9 @@ class GitHubClient:
 
     async def change(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
         """Effect: a change that may be repeated without harm. Raises: OutsideError."""
-        await self._try(_Request(method, self._url(path, {}), body), None, again=True)
+        await self._try(_Request(method, self._url(path, {}), body), _Changed, again=True)
 
-    async def _try(self, request: "_Request", model: type[T] | None, *, again: bool) -> tuple[Answer, T]:
+    async def _try(self, request: "_Request", model: type[T], *, again: bool) -> tuple[Answer, T]:
         rule = RETRY[FailureKind.TRANSIENT]
         for tries in range(1, rule.limit + 1):
             try:
@@ -142,9 +142,9 @@ class GitHubClient:
         while len(self._known) > KEPT_ANSWERS:
             self._known.popitem(last=False)
 
-    def _read(self, request: "_Request", answer: Answer, model: type[T] | None) -> T:
+    def _read(self, request: "_Request", answer: Answer, model: type[T]) -> T:
         try:
-            return TypeAdapter(model).validate_json(answer.body) if model is not None else None  # type: ignore[return-value]
+            return TypeAdapter(model).validate_json(answer.body)
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "the whole"
@@ -197,6 +197,10 @@ class _Request:
     @property
     def name(self) -> str:
         return f"{self.method} /{self.url.partition('://')[2].partition('/')[2].partition('?')[0]}"
+
+
+_Changed = RootModel[dict[str, Any] | list[Any]]
+"""What GitHub shows of a thing that was changed; a page of somebody else's in between is none."""
 
 
 class _Unanswered(Exception):
