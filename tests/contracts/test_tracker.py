@@ -27,15 +27,13 @@ STATUS_COMMENT = EffectKey("status-comment")
 @dataclass(frozen=True)
 class Desk:
     """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does, `relate`
-    files issue 8, which supersedes it and depends on 9. `hint`: how an issue is made there. `shown`: what can be read back
-    of a board."""
+    files issue 8, which supersedes it and depends on 9. `hint`: how an issue is made there."""
 
     tracker: Tracker
     issue: IssueRef
     say: Callable[[str], None]
     relate: Callable[[], None]
     hint: str = "agentos new"
-    shown: Callable[[Board], Board | None] = lambda board: board
 
 
 def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
@@ -96,16 +94,7 @@ def github(_: Path) -> Iterator[Desk]:
             hub.open_issue("Anew", "Anew.\n\nDepends on: #9\nSupersedes #7")
 
         tracker = GitHubTracker(server.place(), "repo", NotingClock())
-        yield Desk(tracker, issue, say, relate, "/issues/new", labels_alone)
-
-
-def labels_alone(board: Board) -> Board | None:
-    """What labels tell of a board: the status goes by the one of ours."""
-    by_label = dict(
-        zip(LABELS, (Status.READY, Status.IN_PROGRESS, Status.IN_REVIEW, Status.BLOCKED, Status.DONE), strict=True)
-    )
-    status = by_label[board.label] if board.label else Status.BACKLOG
-    return Board(status, board.label, board.attention) if board.label or board.attention else None
+        yield Desk(tracker, issue, say, relate, "/issues/new")
 
 
 DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
@@ -249,7 +238,7 @@ async def test_the_board_reads_back_whatever_is_shown(desk: Desk) -> None:
                 board = Board(status, label, attention)
                 for _ in range(2):
                     await desk.tracker.show(desk.issue, board)
-                assert await desk.tracker.board(desk.issue) == desk.shown(board)
+                assert await desk.tracker.board(desk.issue) == board
     labels = (await desk.tracker.get(desk.issue.number)).labels
     assert [label for label in labels if not label.startswith("agentos:")] == ["bug"]
 

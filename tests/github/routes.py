@@ -14,6 +14,11 @@ def _user(fake: FakeGitHub, request: Request) -> object:
     return filled(gh.PublicUser, id=who[0], login=who[1], type=who[2])
 
 
+def _repository(fake: FakeGitHub, request: Request) -> object:
+    rights = {"admin": False, "maintain": False, "push": True, "triage": True, "pull": True}
+    return filled(gh.FullRepository, full_name=f"{OWNER}/{NAME}", permissions=rights)
+
+
 def _get_issue(fake: FakeGitHub, request: Request) -> object:
     return fake.issue(request.args[0])
 
@@ -190,6 +195,7 @@ def _route(name: str, path: str, answer: Any, shape: Any, *, status: int = 200) 
 
 ROUTES = (
     _route("user", "GET /user", _user, gh.PublicUser),
+    _route("repository", "GET ", _repository, gh.FullRepository),
     _route("issue", "GET /issues/{n}", _get_issue, gh.Issue),
     _route("issues", "GET /issues", _list_issues, list[gh.Issue]),
     _route("new issue", "POST /issues", _create_issue, gh.Issue, status=201),

@@ -114,6 +114,16 @@ async def test_labels_of_people_stay_and_ours_are_exactly_one(server: Server, tr
     assert found.priority == "high"
 
 
+async def test_another_process_reads_the_status_off_the_label_and_a_person_who_moves_it_is_believed(
+    server: Server, tracker: GitHubTracker
+) -> None:
+    await tracker.show(ISSUE, Board(Status.APPROVED, "agentos:running"))
+    other = GitHubTracker(server.place(), "repo", NotingClock())
+    assert await other.board(ISSUE) == Board(Status.IN_PROGRESS, "agentos:running")
+    await other.show(ISSUE, Board(Status.BLOCKED, "agentos:blocked", True))
+    assert await tracker.board(ISSUE) == Board(Status.BLOCKED, "agentos:blocked", True)
+
+
 async def test_relations_are_read_from_lines_and_from_github_itself(server: Server, tracker: GitHubTracker) -> None:
     server.github.open_issue("Two", "Depends on: #1, #9\n\n```\nSupersedes #1\n```\nRelated: the weather")
     server.github.block(2, 1)

@@ -40,7 +40,8 @@ _PRIORITY = re.compile(r"priority\s*[:/]\s*(\S.*)", re.IGNORECASE)
 class GitHubTracker:
     """The issues of `place`; `repo` is their repo-key.
 
-    Labels alone are the board: the status is read off the one `agentos:` label, and off an issue that is closed.
+    Labels alone are the board: a new process reads the status off the one `agentos:` label, and off an issue that is
+    closed.
     """
 
     def __init__(self, place: GitHubPlace, repo: str, clock: Clock) -> None:
@@ -48,6 +49,7 @@ class GitHubTracker:
         self._repo = repo
         self._api = GitHubClient(place, clock)
         self._us: Account | None = None
+        self._shown: dict[int, Board] = {}
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now. A pull request is none: GONE."""
@@ -116,14 +118,18 @@ class GitHubTracker:
         await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": f"{first}\n\n{fitted(text)}"})
 
     async def board(self, issue: IssueRef) -> Board | None:
-        """What the labels show now; None where none is ours."""
+        """What the labels show now; None where none is ours. While they are as this process left them, the status is the
+        one it showed: labels tell fewer."""
         found = await self._issue(issue.number)
         names = found.label_names
+        label, attention = next((each for each in LABELS if each in names), None), ATTENTION_LABEL in names
+        shown = self._shown.get(issue.number)
+        if shown is not None and (shown.label, shown.attention) == (label, attention):
+            return shown
         if _OURS.isdisjoint(names):
             return None
-        label = next((each for each in LABELS if each in names), None)
         status = _BY_LABEL[label] if label else Status.BACKLOG
-        return Board(Status.DONE if found.state == "closed" else status, label, ATTENTION_LABEL in names)
+        return Board(Status.DONE if found.state == "closed" else status, label, attention)
 
     async def show(self, issue: IssueRef, board: Board) -> None:
         """Effect: of our labels, the issue has exactly those; labels of people stay. It is neither closed nor opened."""
@@ -134,6 +140,7 @@ class GitHubTracker:
                 await self._take_label(issue, name)
         if missing := [each for each in wanted if each not in names]:
             await self._api.change("POST", f"/issues/{issue.number}/labels", {"labels": missing})
+        self._shown[issue.number] = board
 
     async def find_issue(self, key: EffectKey) -> IssueRef | None:
         """The issue we filed under `key`: ours, with the key in its last line."""
@@ -166,6 +173,7 @@ class GitHubTracker:
         if (await self._issue(issue.number)).state != "closed":
             done = {"state": "closed", "state_reason": "completed"}
             await self._api.change("PATCH", f"/issues/{issue.number}", done)
+        self._shown.pop(issue.number, None)
 
     async def _issue(self, number: int) -> IssueAnswer:
         found = await self._there(number, self._api.get(f"/issues/{number}", IssueAnswer))

@@ -1,0 +1,74 @@
+"""An issue on GitHub becomes a merged pull request there, by the program as people call it."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.toy import replies
+from tests.e2e.conftest import Desk, toy  # noqa: F401 - a fixture
+from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US
+from tests.github.server import API, Server, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def server(tmp_path: Path, toy: Path) -> Iterator[Server]:  # noqa: F811
+    hub = tmp_path / "hub.git"
+    subprocess.run(["git", "clone", "-q", "--bare", str(toy), str(hub)], check=True)
+    subprocess.run(["git", "--git-dir", str(hub), "config", "http.receivepack", "true"], check=True)
+    with serving(hub) as server:
+        ticket = next((toy / "tickets").glob("001*.md")).read_text("utf-8")
+        body = ticket.split("---\n", 2)[2].strip()
+        server.github.open_issue("Shout", body)
+        yield server
+
+
+@pytest.fixture
+def desk(server: Server, tmp_path: Path, database_url: str) -> Desk:
+    """A person with a clone of the repository on that GitHub, and a token."""
+    target, home = tmp_path / "target", tmp_path / "home"
+    subprocess.run(["git", "clone", "-q", str(tmp_path / "hub.git"), str(target)], check=True)
+    address = f"{server.github.url}/{OWNER}/{NAME}.git"
+    subprocess.run(["git", "-C", str(target), "remote", "set-url", "origin", address], check=True)
+    (tmp_path / "config.yaml").write_text("tracker: {kind: github}\nforge: {kind: github}\n", "utf-8")
+    made = Desk(target, home, {
+        "AGENTOS_HOME": str(home),
+        "AGENTOS_CONFIG": str(tmp_path / "config.yaml"),
+        "AGENTOS_DATABASE_URL": database_url,
+        "AGENTOS_GITHUB__API_URL": server.github.url + API,
+        "AGENTOS_GITHUB_TOKEN": TOKEN,
+    })  # fmt: skip
+    made.says(replies())
+    return made
+
+
+def test_an_issue_on_github_becomes_a_merged_pull_request_there(server: Server, desk: Desk, tmp_path: Path) -> None:
+    hub = server.github
+    found = desk.agentos("doctor")
+    assert f"GitHub: {OWNER}/{NAME} at {hub.url}{API}" in found.out, found.out
+
+    first = desk.agentos("run", "--issue", "1", "--json")
+    assert (first.code, first.result["wait"]["gate"]) == (4, "before_pr"), first.err
+    assert {each["name"] for each in hub.issues[1]["labels"]} == {"agentos:waiting", "agent-review"}
+    hub.comment(1, "/agentos approve", who=ANNA)
+    second = desk.agentos("run", "--issue", "1", "--json")
+    assert (second.code, second.result["wait"]["kind"]) == (4, "review"), second.err
+    (pull,) = hub.pulls.values()
+    head = hub.ref(pull["head"]["ref"])
+    hub.review(2, state="approved", body="", sha=head, at="2099-01-01T00:00:00Z", id=7)
+
+    last = desk.agentos("run", "--issue", "1", "--json")
+    assert (last.code, last.result["outcome"]) == (0, "merged"), last.err
+    assert pull["merged"]
+    assert hub.run_git("rev-parse", "main^2") == head
+    assert hub.issues[1]["state"] == "closed"
+    assert hub.ref(pull["head"]["ref"]) == ""
+    made = [entry.route for entry in hub.ledger if entry.did]
+    assert (made.count("new pull"), made.count("merge")) == (1, 1)
+    texts = [each["body"] for each in hub.comments.values() if each["user"]["id"] == US[0]]
+    assert len({text.partition("\n")[0] for text in texts}) == len(texts), "each key is there once"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and "hub.git" not in path.parts]
+    assert [path for path in kept if TOKEN.encode() in path.read_bytes()] == []
