@@ -1,5 +1,6 @@
 """Taking a run on: from where its checkpoint stands to its end, or to the next wait for a person."""
 
+import contextlib
 import traceback
 from dataclasses import replace
 from datetime import timedelta
@@ -95,10 +96,7 @@ class _Drive:
         except Exception as exc:  # noqa: BLE001 - as below
             return None if is_held or await self._rests() else await self._stop(exc)
         try:
-            if is_held:
-                await listen(self.desk, ctx)
-                is_held = await self._pause_if_held()
-            if not is_held:
+            if not is_held or await self._is_let_go(ctx):
                 await self._work(ctx, build(open_saver(self.desk.store.db, self.fence)))
         except FenceLost:
             raise
@@ -106,6 +104,12 @@ class _Drive:
             await self._stop(exc)
         await self._show_at_last(ctx)
         return None
+
+    async def _is_let_go(self, ctx: RunContext) -> bool:
+        """Whether somebody resumed the held run in a comment; it stays on hold where nobody can be heard."""
+        with contextlib.suppress(OutsideError):
+            await listen(self.desk, ctx)
+        return not await self._pause_if_held()
 
     async def _rests(self) -> bool:
         """Whether the run has nothing to do but to wait for a person, for which it needs no equipment."""

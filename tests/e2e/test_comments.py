@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from agentos.adapters.tracker.files import FilesTracker
 from agentos.bootstrap import database_url, open_desk, open_place
 from agentos.domain.decision import DecisionKind
+from agentos.domain.error import OutsideError
 from agentos.domain.event import Event, EventKind
+from agentos.domain.failure import FailureKind
 from agentos.domain.status import JobState
 from agentos.runs.advance import advance
 from agentos.runs.start import start
@@ -80,11 +83,19 @@ async def test_what_was_said_before_the_run_asked_counts_for_nothing_but_a_hold(
         for word in ("approve", "reject"):
             assert f"`/agentos {word}` by local does not count: run {run.ref} is running and waits" in thread(desk)
 
+        with monkeypatch.context() as without_tracker:
+            without_tracker.setattr(FilesTracker, "comments", unheard)
+            held = await advance(inner, run)
+        assert (held.job, held.error) == (run.job, run.error), "it stays as it is where nobody can be heard"
         say(desk, "/agentos resume")
         resumed = await advance(inner, run)
         assert resumed.job is JobState.WAITING
         say(desk, "/agentos cancel")
         assert (await advance(inner, resumed)).job is JobState.CANCELLED
+
+
+async def unheard(*_: object) -> None:
+    raise OutsideError("nobody can be heard", kind=FailureKind.TRANSIENT)
 
 
 def say(at: World | Desk, text: str) -> None:
