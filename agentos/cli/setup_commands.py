@@ -13,6 +13,7 @@ from agentos.cli.args import Request
 from agentos.cli.documents import InitDocument, TicketDocument, text_of
 from agentos.cli.terminal import ask, asks_on_terminal, command, near, tell
 from agentos.config.workflow import WORKFLOW_FILE, render_template
+from agentos.domain.error import UsageError
 
 TICKETS = "tickets"
 _JUNIT = "--junitxml={junit}"
@@ -46,6 +47,10 @@ def init(request: Request) -> int:
 def new(request: Request) -> int:
     """The exit code of writing a ticket."""
     place = asyncio.run(open_place(request.repo, request.overrides))
+    if place.settings.tracker.kind != "files":
+        raise UsageError(
+            f"issues live on GitHub here (tracker.kind): open one at https://{place.target.repo}/issues/new"
+        )
     path = write_ticket(place.target.folder / place.settings.tracker.folder, request.text)
     number = number_of(path)
     if request.json:

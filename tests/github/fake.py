@@ -83,6 +83,8 @@ class FakeGitHub:
     blockers: dict[int, list[int]] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
     remaining: int = 5000
+    is_behind: bool = False
+    """Whether pull requests do not see what was pushed lately."""
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class FakeGitHub:
         if int(number) not in self.pulls:
             raise Refused(404, "Not Found")
         found = self.pulls[int(number)]
-        if found["state"] == "open" and (head := self.ref(found["head"]["ref"])):
+        if found["state"] == "open" and not self.is_behind and (head := self.ref(found["head"]["ref"])):
             found["head"]["sha"] = head
         return found
 

@@ -111,7 +111,7 @@ def _list_pulls(fake: FakeGitHub, request: Request) -> object:
 def _create_pull(fake: FakeGitHub, request: Request) -> object:
     body = request.body
     _require_body(body)
-    head, base = fake.ref(body["head"]), fake.ref(body["base"])
+    head, base = "" if fake.is_behind else fake.ref(body["head"]), fake.ref(body["base"])
     for name, found in (("head", head), ("base", base)):
         if not found:
             raise Refused(422, "Validation Failed", ({"resource": "PullRequest", "field": name, "code": "invalid"},))

@@ -100,3 +100,21 @@ async def test_nothing_to_propose_is_invalid(yard: Yard) -> None:
     with pytest.raises(OutsideError, match="No commits between") as caught:
         await yard.forge.open_pr(DRAFT, PR)
     assert caught.value.kind is FailureKind.INVALID
+
+
+async def test_a_github_that_lags_behind_a_push_is_asked_later(yard: Yard) -> None:
+    one = await yard.commit("new.txt", "one")
+    await yard.forge.push(BRANCH, one, expected=None)
+    yard.server.github.is_behind = True
+    with pytest.raises(OutsideError, match="does not show its last push yet") as caught:
+        await yard.forge.open_pr(DRAFT, PR)
+    assert caught.value.kind is FailureKind.TRANSIENT
+    yard.server.github.is_behind = False
+    pr = await yard.forge.open_pr(DRAFT, PR)
+    yard.server.github.is_behind = True
+    two = await yard.commit("new.txt", "two")
+    await yard.forge.push(BRANCH, two, expected=one)
+    with pytest.raises(OutsideError, match="does not show its last push yet"):
+        await yard.forge.merge(pr.number, expected_head=two, message="Merge it")
+    yard.server.github.is_behind = False
+    assert await yard.forge.merge(pr.number, expected_head=two, message="Merge it")

@@ -45,7 +45,11 @@ def desk(server: Server, tmp_path: Path, database_url: str) -> Desk:
     return made
 
 
-def test_an_issue_on_github_becomes_a_merged_pull_request_there(server: Server, desk: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1)])
+def test_an_issue_on_github_becomes_a_merged_pull_request_there(
+    server: Server, desk: Desk, tmp_path: Path, method: str, parents: int
+) -> None:
+    desk.environment["AGENTOS_GITHUB__MERGE_METHOD"] = method
     hub = server.github
     found = desk.agentos("doctor")
     assert f"GitHub: {OWNER}/{NAME} at {hub.url}{API}" in found.out, found.out
@@ -63,7 +67,8 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(server: Server, 
     last = desk.agentos("run", "--issue", "1", "--json")
     assert (last.code, last.result["outcome"]) == (0, "merged"), last.err
     assert pull["merged"]
-    assert hub.run_git("rev-parse", "main^2") == head
+    assert len(hub.run_git("rev-list", "--parents", "-1", "main").split()) == 1 + parents
+    assert hub.run_git("diff", head, "main") == ""
     assert hub.issues[1]["state"] == "closed"
     assert hub.ref(pull["head"]["ref"]) == ""
     made = [entry.route for entry in hub.ledger if entry.did]
@@ -72,3 +77,13 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(server: Server, 
     assert len({text.partition("\n")[0] for text in texts}) == len(texts), "each key is there once"
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and "hub.git" not in path.parts]
     assert [path for path in kept if TOKEN.encode() in path.read_bytes()] == []
+
+
+def test_a_ticket_is_not_written_where_issues_live_on_github(desk: Desk) -> None:
+    refused = desk.agentos("new", "Shout louder")
+    assert (refused.code, "issues/new" in refused.err) == (2, True), refused.err
+    assert desk.git("status", "--porcelain") == ""
+    del desk.environment["AGENTOS_GITHUB_TOKEN"]
+    desk.environment["GITHUB_TOKEN"] = ""
+    without = desk.agentos("run", "--issue", "1")
+    assert (without.code, "AGENTOS_GITHUB_TOKEN" in without.err) == (2, True), without.err

@@ -63,6 +63,8 @@ class GitHubForge:
                 raise OutsideError(
                     f"{draft.branch} has an open pull request in {self._place.title}", kind=FailureKind.CONFLICT
                 ) from exc
+            if exc.kind is FailureKind.INVALID and "head invalid" in str(exc):
+                raise self._behind(draft.branch) from exc
             raise
 
     async def edit_pr(self, number: int, *, title: str, body: str) -> None:
@@ -89,7 +91,10 @@ class GitHubForge:
         Repeating it finds the merge. GitHub compares the head itself, so that nothing else than was tested goes in.
         """
         found = await self._pull(number)
-        if found.merged_at is None and found.state == "open" and found.head.sha == expected_head:
+        if found.merged_at is None and found.state == "open" and found.head.sha != expected_head:
+            if await self.branch_head(found.head.ref) == expected_head:
+                raise self._behind(found.head.ref)
+        elif found.merged_at is None and found.state == "open":
             title, _, rest = clean_text(message).strip().partition("\n")
             body = {"sha": expected_head, "merge_method": self._place.merge_method}
             if self._place.merge_method != "rebase":
@@ -112,6 +117,12 @@ class GitHubForge:
 
     async def _pull(self, number: int) -> PullAnswer:
         return await self._api.get(f"/pulls/{number}", PullAnswer)
+
+    def _behind(self, branch: str) -> OutsideError:
+        return OutsideError(
+            f"GitHub has {branch} of {self._place.title} and does not show its last push yet; it goes on in a moment",
+            kind=FailureKind.TRANSIENT,
+        )
 
     def _merged(self, found: PullAnswer, expected_head: str) -> str:
         """Its merge commit. Raises: OutsideError CONFLICT where it was not merged at that head."""
