@@ -1,7 +1,10 @@
 """The tracker, the forge and our own repository as the settings want them: which backend, and what it is made of."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from agentos.adapters.registry import backend
 from agentos.config.load import github_token
@@ -10,6 +13,7 @@ from agentos.domain.naming import safe_name
 from agentos.workspace.repository import OwnedRepository
 
 if TYPE_CHECKING:
+    from agentos.adapters.github.pace import Pace
     from agentos.adapters.github.place import GitHubPlace
     from agentos.ports.forge import Forge
     from agentos.ports.tracker import Tracker
@@ -22,7 +26,8 @@ def open_tracker(settings: Settings, folder: Path, repo_key: str) -> "Tracker":
     kind = settings.tracker.kind
     made = backend("tracker", kind)
     if kind == GITHUB:
-        tracker: Tracker = made(_place(settings, repo_key), repo_key, backend("clock", "system")())
+        place = _place(settings, repo_key)
+        tracker: Tracker = made(place, repo_key, backend("clock", "system")(), _pace(place.api_url, place.token))
     else:
         tracker = made(folder / settings.tracker.folder, repo_key)
     return tracker
@@ -39,7 +44,8 @@ def open_forge(settings: Settings, repo: OwnedRepository, home: Path, folder: Pa
     kind = settings.forge.kind
     made = backend("forge", kind)
     if kind == GITHUB:
-        forge: Forge = made(_place(settings, repo_key), repo, backend("clock", "system")())
+        place = _place(settings, repo_key)
+        forge: Forge = made(place, repo, backend("clock", "system")(), _pace(place.api_url, place.token))
     else:
         forge = made(repo, folder, home / "forge" / safe_name(repo_key))
     return forge
@@ -62,3 +68,11 @@ def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
 
     github = settings.github
     return GitHubPlace.named(repo_key, github_token(settings), api_url=github.api_url, merge_method=github.merge_method)
+
+
+@cache
+def _pace(api_url: str, token: SecretStr) -> "Pace":
+    """One for all that this process writes with a token."""
+    from agentos.adapters.github.pace import Pace
+
+    return Pace(backend("clock", "system")())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentos.adapters.clock.manual import ManualClock
+from agentos.adapters.github.pace import Pace
 from agentos.adapters.registry import BACKENDS
 from agentos.adapters.tracker.files import FilesTracker
 from agentos.adapters.tracker.github import GitHubTracker
@@ -93,7 +94,7 @@ def github(_: Path) -> Iterator[Desk]:
         def relate() -> None:
             hub.open_issue("Anew", "Anew.\n\nDepends on: #9\nSupersedes #7")
 
-        tracker = GitHubTracker(server.place(), "repo", NotingClock())
+        tracker = GitHubTracker(server.place(), "repo", NotingClock(), Pace(NotingClock(), limits=()))
         yield Desk(tracker, issue, say, relate, "/issues/new")
 
 

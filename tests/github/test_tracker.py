@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.tracker.github import GitHubTracker
 from agentos.domain.effect import EffectKey, marker
@@ -75,6 +76,24 @@ async def test_a_long_limit_is_told_with_its_wait_and_a_short_one_is_waited_for(
     server.faults.append(Fault("short", "issue", 429, {"Retry-After": "50"}))
     assert (await tracker.get(1)).title == "A flag"
     assert sum(clock.waits) >= 50
+
+
+async def test_the_81st_change_of_a_minute_waits_and_the_501st_of_an_hour_is_left_for_later(server: Server) -> None:
+    clock = NotingClock()
+    pace = Pace(clock)
+    for _ in range(80):
+        await pace.turn("x")
+    assert clock.waits == []
+    tracker = GitHubTracker(server.place(), "repo", clock, pace)
+    await tracker.write_comment(ISSUE, "hello", KEY)
+    assert clock.waits == [60]
+    for _ in range(419):
+        await pace.turn("x")
+    with pytest.raises(OutsideError, match="500 changes an hour") as caught:
+        await tracker.write_comment(ISSUE, "more", KEY)
+    assert (caught.value.kind, len(server.github.comments)) == (FailureKind.TRANSIENT, 1)
+    assert caught.value.retry_after_s == 3600 - clock.monotonic_s()
+    await tracker.comments(ISSUE)
 
 
 async def test_a_marker_of_somebody_else_finds_and_edits_nothing(server: Server, tracker: GitHubTracker) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.reading import cleaned, comment_of, name_of
 from agentos.adapters.github.wire import CommentAnswer, LineComment, MergeAnswer, PullAnswer, ReviewAnswer
@@ -24,10 +25,10 @@ _STATES = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", "CO
 class GitHubForge:
     """Proposes, reviews and merges in `place`. `repo` is the repository we own for it, whose target is that on GitHub."""
 
-    def __init__(self, place: GitHubPlace, repo: OwnedRepository, clock: Clock) -> None:
+    def __init__(self, place: GitHubPlace, repo: OwnedRepository, clock: Clock, pace: Pace | None = None) -> None:
         self._place = place
         self._repo = repo
-        self._api = GitHubClient(place, clock)
+        self._api = GitHubClient(place, clock, pace)
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to on GitHub, asked by git, which is never behind its own pushes."""

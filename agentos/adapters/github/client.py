@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import RootModel, TypeAdapter, ValidationError
 
+from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.refusal import refusal
 from agentos.domain.error import OutsideError
@@ -46,11 +47,14 @@ class Answer:
 
 
 class GitHubClient:
-    """The API as far as `place` reaches; `jitter` gives numbers in [0, 1)."""
+    """The API as far as `place` reaches; `pace` is shared by all who write there, `jitter` gives numbers in [0, 1)."""
 
-    def __init__(self, place: GitHubPlace, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, place: GitHubPlace, clock: Clock, pace: Pace | None = None, jitter: Callable[[], float] = random.random
+    ) -> None:
         self.place = place
         self.clock = clock
+        self._pace = pace or Pace(clock)
         self._jitter = jitter
         self._known: OrderedDict[str, Answer] = OrderedDict()
 
@@ -105,6 +109,8 @@ class GitHubClient:
     async def _once(self, request: "_Request") -> Answer:
         known = self._known.get(request.url) if request.method == "GET" else None
         etag = {"If-None-Match": known.headers["etag"]} if known is not None else {}
+        if request.method != "GET":
+            await self._pace.turn(request.name)
         response = await self._ask(request, {"X-GitHub-Api-Version": API_VERSION, **etag})
         status = response.status_code
         if status == 304 and known is not None:

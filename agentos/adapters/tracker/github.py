@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_line, name_of, said_in
 from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
@@ -44,10 +45,10 @@ class GitHubTracker:
     closed.
     """
 
-    def __init__(self, place: GitHubPlace, repo: str, clock: Clock) -> None:
+    def __init__(self, place: GitHubPlace, repo: str, clock: Clock, pace: Pace | None = None) -> None:
         self._place = place
         self._repo = repo
-        self._api = GitHubClient(place, clock)
+        self._api = GitHubClient(place, clock, pace)
         self._us: Account | None = None
         self._shown: dict[int, Board] = {}
 
