@@ -19,7 +19,7 @@ _REMOTE = {
         "give the token or key the right to read and write its contents",
     ),
     FailureKind.GONE: (
-        ("repository not found", "error: 404", "not found", "unable to update url base from redirection"),
+        ("repository not found", "error: 404", "error: 30", "not found", "unable to update url base from redirection"),
         "it is not there under that name, or not for this token: look at the address of origin",
     ),
     FailureKind.TRANSIENT: (

@@ -186,6 +186,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _git(self, raw: bytes) -> None:
         """Git over HTTP, by git's own program, for whoever has the token."""
         self.server.state.git_asked.append(f"{self.command} {self.path}")
+        if fault := self.server.state.fault_at("git"):
+            self.send_response(fault.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         pair = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
         if self.headers.get("authorization") != f"Basic {pair}":
             self.send_response(401)

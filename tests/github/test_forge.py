@@ -13,8 +13,9 @@ from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.ports.forge import PullRequestDraft
 from agentos.workspace.repository import OwnedRepository
+from agentos.workspace.target import Target
 from tests.github.fake import TOKEN
-from tests.github.server import Server, serving
+from tests.github.server import Fault, Server, serving
 from tests.models.clock import NotingClock
 from tests.workspace.scene import WHEN, make_target
 
@@ -69,6 +70,38 @@ async def test_a_wrong_token_pushes_nothing_and_is_not_told(yard: Yard, tmp_path
     assert caught.value.kind is FailureKind.DENIED
     assert wrong.git_target().authorization.split()[1] not in str(caught.value)
     assert yard.server.github.ref(BRANCH) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, FailureKind.DENIED),
+        (403, FailureKind.DENIED),
+        (404, FailureKind.GONE),
+        (301, FailureKind.GONE),
+        (429, FailureKind.TRANSIENT),
+        (500, FailureKind.TRANSIENT),
+        (503, FailureKind.TRANSIENT),
+    ],
+)
+async def test_what_git_is_refused_is_told_by_its_kind_and_the_next_try_works(
+    yard: Yard, status: int, kind: FailureKind
+) -> None:
+    head = await yard.commit("new.txt", "one")
+    fault = Fault("git", "git", status)
+    yard.server.faults.append(fault)
+    with pytest.raises(OutsideError) as caught:
+        await yard.forge.push(BRANCH, head, expected=None)
+    assert (caught.value.kind, fault.fired) == (kind, 1), str(caught.value)
+    assert yard.server.place().git_target().authorization.split()[1] not in str(caught.value)
+    await yard.forge.push(BRANCH, head, expected=None)
+    assert await yard.forge.branch_head(BRANCH) == head
+
+
+async def test_a_server_out_of_reach_is_asked_later(tmp_path: Path) -> None:
+    with pytest.raises(OutsideError, match="look at the network") as caught:
+        await Target("http://127.0.0.1:1/acme/todo.git", "Basic x").refs()
+    assert caught.value.kind is FailureKind.TRANSIENT
 
 
 async def test_paths_that_conflict_are_named(yard: Yard) -> None:
