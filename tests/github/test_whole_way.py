@@ -87,3 +87,24 @@ def test_a_ticket_is_not_written_where_issues_live_on_github(desk: Desk) -> None
     desk.environment["GITHUB_TOKEN"] = ""
     without = desk.agentos("run", "--issue", "1")
     assert (without.code, "AGENTOS_GITHUB_TOKEN" in without.err) == (2, True), without.err
+
+
+def test_a_run_whose_database_is_lost_is_found_on_github_and_nothing_is_there_twice(
+    server: Server, desk: Desk, empty_database_url: str
+) -> None:
+    hub = server.github
+    desk.agentos("run", "--issue", "1")
+    assert desk.agentos("approve", "1", "--json").result["wait"]["kind"] == "review"
+    desk.environment["AGENTOS_DATABASE_URL"] = empty_database_url
+    desk.says({key: turns for key, turns in replies().items() if key[0] == "finalize"})
+    found = desk.agentos("rebuild", "1", "--json")
+    assert found.code == 4, found.err
+    for _ in range(3):
+        done = desk.agentos("approve", "1", "--json")
+        if done.code != 4:
+            break
+    assert (done.code, done.result["outcome"]) == (0, "merged"), done.err
+    made = [entry.route for entry in hub.ledger if entry.did]
+    assert (made.count("new pull"), made.count("merge"), len(hub.pulls)) == (1, 1, 1)
+    keys = [each["body"].partition("\n")[0] for each in hub.comments.values()]
+    assert len(keys) == len(set(keys))
