@@ -213,11 +213,8 @@ class Scene:
         for path in self.world.home.parent.rglob("*"):
             if path.is_file() and not path.is_symlink() and "objects" not in path.parts:
                 yield str(path.relative_to(self.world.home.parent)), path.read_bytes().decode("utf-8", "replace")
-        repositories = [self.world.target, *self.world.home.glob("repos/*.git")]
-        for folder in repositories:
-            listed = _git(folder, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)")
-            for name in listed.split():
-                yield f"{folder.name}:{name}", _git(folder, "cat-file", "-p", name)
+        for folder in (self.world.target, *self.world.home.glob("repos/*.git")):
+            yield folder.name, _git(folder, "cat-file", "--batch-all-objects", "--batch", "--buffer")
         tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
         for table in self._rows(tables):
             yield f"table {table}", "\n".join(self._rows(f'SELECT each::text FROM "{table}" AS each'))
