@@ -2,10 +2,12 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from agentos.store.embedded_layout import layout_of
 from tests.e2e.conftest import Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -58,3 +60,52 @@ def test_a_full_data_folder_stops_a_run_that_goes_on_once_there_is_room(desk: De
     again = desk.agentos(*(("retry", "1") if stopped.code == 3 else ("--issue", "1")), "--json")
     assert again.code == 4, again.out + again.err
     assert again.result["wait"]["gate"] == "before_pr"
+
+
+def test_a_full_disk_of_the_database_stops_an_answer_that_is_taken_once_there_is_room(
+    plain_desk: Desk, disk: Disk
+) -> None:
+    root = layout_of(plain_desk.home).root
+    root.mkdir(parents=True, exist_ok=True)
+    disk(root, "512m")
+    assert plain_desk.agentos("--issue", "1").code == 4
+    full = root / "full"
+    with suppress(OSError), full.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+
+    stopped = plain_desk.agentos("approve", "1")
+    told = stopped.out + stopped.err
+    assert stopped.code in (*ENDS, 4), told
+    assert "Traceback" not in told
+    assert stopped.code == 4 or "No space left on device" in told, told
+
+    full.unlink()
+    again = plain_desk.agentos("approve", "1", "--json")
+    assert again.code == 4, again.out + again.err
+    assert again.result["wait"]["kind"] == "review"
+
+
+def test_a_full_disk_of_the_checkout_stops_a_run_that_goes_on_once_there_is_room(desk: Desk, disk: Disk) -> None:
+    kept = desk.target.with_name("kept")
+    desk.target.rename(kept)
+    desk.target.mkdir()
+    disk(desk.target, ROOM)
+    subprocess.run(["cp", "-a", f"{kept}/.", str(desk.target)], check=True)
+    assert desk.agentos("--issue", "1").code == 4
+    before = desk.code()
+    with suppress(OSError), (desk.target / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+
+    stopped = desk.agentos("approve", "1")
+    told = stopped.out + stopped.err
+    assert stopped.code in ENDS, told
+    assert "No space left on device" in told, told
+    assert "Traceback" not in told
+    assert desk.code("full") == before
+
+    (desk.target / "full").unlink()
+    again = desk.agentos(*(("retry", "1") if stopped.code == 3 else ("--issue", "1")), "--json")
+    assert again.code == 4, again.out + again.err
+    assert again.result["wait"]["kind"] == "review"
