@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agentos.bootstrap import Place, database_url, open_place, past_runs, require_policy
 from agentos.cli.args import Request
 from agentos.cli.documents import PlanDocument, PlannedStageDocument, text_of
-from agentos.cli.terminal import as_called, command, console, count, duration, money, one_line
+from agentos.cli.terminal import as_called, command, console, count, duration, money, one_line, print_table
 from agentos.config.load import keys_present
 from agentos.config.models import ModelChoice, choose
 from agentos.domain.error import UsageError
@@ -41,7 +41,10 @@ async def rehearse(request: Request) -> int:
     else:
         screen = console()
         for part in _parts(request, planned, refusals, choice):
-            screen.print(part, soft_wrap=isinstance(part, str))
+            if isinstance(part, str):
+                screen.print(part, soft_wrap=True)
+            else:
+                print_table(screen, part)
     return int(ExitCode.USAGE if refusals else ExitCode.FINISHED)
 
 

@@ -8,7 +8,7 @@ from agentos.bootstrap import find_spot, open_desk
 from agentos.cli.account_view import account_lines
 from agentos.cli.args import Request
 from agentos.cli.reports import Report, print_report
-from agentos.cli.terminal import console, count, money, near, tell
+from agentos.cli.terminal import console, count, money, near, print_table, tell
 from agentos.domain.error import UsageError
 from agentos.domain.status import TERMINAL, JobState, Position, derive_status
 from agentos.runs.account import Account, account_of
@@ -58,12 +58,7 @@ def _print(screen: "Console", report: Report, account: Account) -> None:
     progress.see_all(account.events)
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     screen.print(f"Issue {run.ref.issue.number} in {Path(run.target).name}, run #{run.ref.number}: {derive_status(at)}")
-    if screen.is_terminal:
-        screen.print(StageTable(progress))
-    else:
-        with screen.capture() as table:
-            screen.print(StageTable(progress))
-        print(*(line.rstrip() for line in table.get().splitlines()), sep="\n")
+    print_table(screen, StageTable(progress))
     if run.job not in TERMINAL:
         screen.print(f"{count(spend.calls, 'model call')}, {money(spend.usd)}", soft_wrap=True)
     for line in account_lines(account, full=report.request.everything):

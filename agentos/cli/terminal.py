@@ -12,7 +12,7 @@ from agentos.cli.args import Request
 from agentos.domain.naming import clean_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 SHORT = 12
 """Characters of a sha that people are shown."""
@@ -28,6 +28,16 @@ def console(*, stderr: bool = False) -> "Console":
             raise BrokenPipeError  # rich would end the program on the spot, whatever it was doing
 
     return PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_table(screen: "Console", table: "RenderableType") -> None:
+    """Effect: `table` is on `screen`; into a file without the blanks that fill up its lines."""
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as printed:
+        screen.print(table)
+    print(*(line.rstrip() for line in printed.get().splitlines()), sep="\n")
 
 
 def one_line(text: str, most: int = 400) -> str:

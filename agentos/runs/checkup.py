@@ -89,9 +89,8 @@ def judge_models(settings: Settings, keys: Collection[str], require: Callable[[]
     try:
         choice = choose(settings, keys)
     except UsageError as exc:
-        return Check(
-            "models", Grade.FAIL, "no provider's key was found", str(exc).removeprefix("No model can be asked: ")
-        )
+        found = "no provider's key was found"
+        return Check("models", Grade.FAIL, found, str(exc).partition(f"{found}. ")[2] or str(exc))
     named = f"keys: {', '.join(sorted(keys))}" if keys else "no key"
     used = ", ".join(sorted(set(choice.models.values())))
     missing = sorted(

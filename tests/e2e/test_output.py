@@ -10,7 +10,15 @@ from tests.e2e.terminal import Terminal
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
-LOOKING = (("show", "1"), ("show", "1", "--full"), ("show", "1", "--json"), ("diff", "1"), ("status",), ("config",))
+LOOKING = (
+    ("run", "--issue", "1", "--dry-run"),
+    ("show", "1"),
+    ("show", "1", "--full"),
+    ("show", "1", "--json"),
+    ("diff", "1"),
+    ("status",),
+    ("config",),
+)
 
 
 @pytest.fixture
