@@ -7,6 +7,7 @@ the box, which holds whatever the words.
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from posixpath import basename, normpath
 
 _SEPARATORS = frozenset(";&|()\n")
@@ -153,11 +154,7 @@ def _refusal_of_deleting(name: str, arguments: Sequence[str], roots: tuple[str, 
         deep = any(re.fullmatch(r"-[A-Za-z]*[rR][A-Za-z]*|--recursive", flag) for flag in flags)
         return next((reason for each in operands if (reason := _reach(each, roots, deep=deep))), "")
     if name == "find" and ("-delete" in flags or ({"-exec", "-execdir"} & flags and "rm" in map(basename, operands))):
-        starts = []
-        for each in arguments:
-            if each.startswith(("-", "(", "!")):
-                break
-            starts.append(each)
+        starts = list(takewhile(lambda each: not each.startswith(("-", "(", "!")), arguments))
         narrowed = any(
             flag in flags
             for flag in ("-name", "-iname", "-path", "-ipath", "-regex", "-newer", "-empty", "-type", "-maxdepth")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agentos.adapters.sandbox.watch import THREADS_EACH
 from agentos.domain.error import OutsideError
-from agentos.ports.sandbox import Command, CommandResult, Sandbox
+from agentos.ports.sandbox import Command, CommandLimits, CommandResult, Sandbox
 from tests.boxes import backends, eventually, left_of, python, sandbox_of
 
 Run = Callable[..., Awaitable[CommandResult]]
@@ -96,6 +98,32 @@ async def test_in_a_box_the_rest_of_the_machine_is_not_even_there(run: Run, sand
         pytest.skip("a plain process sees the machine it runs on")
     here = Path(__file__)
     assert (await run(f"stat {here} || test -e {here.parent} || test -e /etc/shadow || test -e /boot")).exit_code == 1
+
+
+async def test_under_sandlock_the_kernel_counts_the_tasks_of_each_command_for_root_too(
+    run: Run, sandbox: Sandbox
+) -> None:
+    release = tuple(map(int, platform.release().split(".")[:2]))
+    if sandbox.name != "sandlock" or release < (6, 14):
+        pytest.skip("only sandlock's room has a count of its own, from Linux 6.14 on")
+    before = Path("/proc/sys/kernel/pid_max").read_text("ascii")
+    done = await run("cat /proc/sys/kernel/pid_max")
+    assert int(done.output) == CommandLimits().processes * THREADS_EACH < int(before)
+    assert Path("/proc/sys/kernel/pid_max").read_text("ascii") == before, "the machine's stays as it is"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root may go before others")
+async def test_who_watches_a_command_goes_before_it_and_the_command_before_nobody(run: Run, mark: str) -> None:
+    asked = asyncio.ensure_future(
+        run(
+            python("import os; print(os.sched_getscheduler(0)); open('up', 'w'); os.read(0, 1)") + "; sleep 60",
+            timeout_s=5,
+        )
+    )
+    await eventually(lambda: bool(left_of(mark)))
+    ancestors = [process for pid in left_of(mark) for process in psutil.Process(pid).parents()]
+    assert os.SCHED_RR in {os.sched_getscheduler(each.pid) & ~os.SCHED_RESET_ON_FORK for each in ancestors}
+    assert (await asked).output == f"{os.SCHED_OTHER}\n"
 
 
 async def test_its_home_is_gone_afterwards(run: Run) -> None:

@@ -29,6 +29,7 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_COUNTS_TASKS, _LEAST_TASKS = (6, 14), 512
 _ROOT = "/tmp"
 """Where the root folder of a room is made: a folder that every system has, and that no room shows."""
 _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
@@ -112,6 +113,16 @@ def protect(paths: tuple[str, ...]) -> None:
             _mount(f"/proc/self/fd/{descriptor}", path, None, _MS_BIND)
             _set_attributes(path, 0, on=_READ_ONLY | _NO_SUID)
         os.close(descriptor)
+
+
+def bound_tasks(most: int) -> None:
+    """Effect: this room holds no more than `most` processes and threads, whoever they belong to; where the kernel counts
+    them for each room, from Linux 6.14 on. Before, the number is the whole machine's and stays as it is."""
+    release = os.uname().release.split(".")
+    if tuple(int("".join(filter(str.isdigit, part))) for part in release[:2]) < _COUNTS_TASKS:
+        return
+    with suppress(OSError), open("/proc/sys/kernel/pid_max", "w", encoding="ascii") as file:
+        file.write(str(max(most, _LEAST_TASKS)))
 
 
 def end_with_parent() -> None:

@@ -10,9 +10,18 @@ from typing import NamedTuple, NoReturn
 
 from agentos.adapters.sandbox.order import Order, Place, read_order
 from agentos.adapters.sandbox.rights import SETFCAP, give_up_rights
-from agentos.adapters.sandbox.room import bury, end_with_parent, fork_into_room, furnish, protect, settle
+from agentos.adapters.sandbox.room import (
+    bound_tasks,
+    bury,
+    end_with_parent,
+    fork_into_room,
+    furnish,
+    protect,
+    settle,
+)
 from agentos.adapters.sandbox.seccomp import load, refusing_filter
 from agentos.adapters.sandbox.tree import DEFAULT_SIGNALS
+from agentos.adapters.sandbox.watch import THREADS_EACH
 
 NOT_RUN = 126
 _FILTER = refusing_filter() or b""
@@ -118,6 +127,7 @@ def _confine(order: Order, rules: dict[str, object], complaint: int) -> int:
     import sandlock
 
     _require_addresses(order.hosts)
+    bound_tasks(order.bounds.processes * THREADS_EACH)
     furnish(order.writable, order.visible, order.temporary)
     protect(order.protected)
     give_up_rights()

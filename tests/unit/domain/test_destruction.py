@@ -233,3 +233,7 @@ def test_honest_work_is_not_refused(line: str) -> None:
 def test_any_line_has_an_answer(line: str) -> None:
     assert isinstance(refused(line), str)
     assert refused(f"{line}") == refused(line)
+
+
+def test_what_is_nested_too_deep_to_be_read_is_refused() -> None:
+    assert refused("eval " * 3000 + "ls") == "it is nested too deep to be read"
