@@ -113,16 +113,14 @@ async def test_under_sandlock_the_kernel_counts_the_tasks_of_each_command_for_ro
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root may go before others")
-async def test_who_watches_a_command_goes_before_it_and_the_command_before_nobody(run: Run, mark: str) -> None:
-    asked = asyncio.ensure_future(
-        run(
-            python("import os; print(os.sched_getscheduler(0)); open('up', 'w'); os.read(0, 1)") + "; sleep 60",
-            timeout_s=5,
-        )
-    )
-    await eventually(lambda: bool(left_of(mark)))
-    ancestors = [process for pid in left_of(mark) for process in psutil.Process(pid).parents()]
+async def test_who_watches_a_command_goes_before_it_and_the_command_before_nobody(
+    run: Run, mark: str, tmp_path: Path
+) -> None:
+    asked = asyncio.ensure_future(run(python("import os; print(os.sched_getscheduler(0))") + "; mkfifo go; read _ <go"))
+    await eventually((tmp_path / "go").is_fifo)
+    ancestors = [parent for pid in left_of(mark) for parent in psutil.Process(pid).parents()]
     assert os.SCHED_RR in {os.sched_getscheduler(each.pid) & ~os.SCHED_RESET_ON_FORK for each in ancestors}
+    (tmp_path / "go").write_text("on\n", "utf-8")
     assert (await asked).output == f"{os.SCHED_OTHER}\n"
 
 
