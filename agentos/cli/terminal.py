@@ -107,7 +107,7 @@ def command(request: Request, word: str, *rest: str, repo: str = "") -> str:
 def as_called(text: str, request: Request) -> str:
     """`text`, its commands (`agentos …`, between backticks) as the person would type them here."""
     repo = f" --repo {shlex.quote(str(request.repo))}" if request.repo_given else ""
-    return re.sub(r"`agentos\b([^`]*)`", lambda found: f"`{request.again}{found[1]}{repo}`", text)
+    return re.sub(r"`agentos((?: [^`]*)?)`", lambda found: f"`{request.again}{found[1]}{repo}`", text)
 
 
 def tell(text: str = "") -> None:

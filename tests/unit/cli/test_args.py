@@ -92,6 +92,7 @@ def test_options_alone_mean_the_usual_command_and_no_word_is_taken_for_one(
 def test_commands_in_a_message_are_the_ones_to_type_here(repo: list[str], said: str) -> None:
     request = parse(["run", "--issue", "7", *repo], "python o.py")
     assert as_called("`agentos show 7` says, `agentos` lists", request).startswith(said)
+    assert as_called("on `agentos/7-a-branch`", request) == "on `agentos/7-a-branch`", "a branch is no command"
 
 
 def test_an_error_nobody_foresaw_is_a_sentence_that_names_its_traceback(
