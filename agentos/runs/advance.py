@@ -133,9 +133,13 @@ class _Drive:
         await self._move(change, EventKind.RUN_ENDED, "bug", traceback="".join(lines)[-8000:])
 
     async def _show_at_last(self, ctx: RunContext) -> None:
-        """Effect: as `_show`. A refusal there changes nothing of what the run came to: the ledger notes it."""
+        """Effect: as `_show`, tried twice: nobody comes again after an ended run. A refusal changes nothing of what the run
+        came to: the ledger notes it."""
         try:
-            await self._show(ctx)
+            try:
+                await self._show(ctx)
+            except OutsideError:
+                await self._show(ctx)
         except (OutsideError, OSError) as exc:
             why = f"board, status comment and report could not be brought up to date: {exc}"
             event_id = f"advance:{self.fence.epoch}:unshown"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import Frail, World
+from tests.crash.outside import without_costs
 from tests.crash.parts import DATABASE, Enter, Undisturbed
 from tests.crash.test_matrix import MERGED, POINTS, difference, in_sample
 
@@ -46,8 +47,11 @@ def go_on(world: World, ended: str) -> None:
 
 
 def expect_nothing_happened(world: World, undisturbed: Undisturbed) -> None:
-    assert difference(undisturbed.outside, world.picture()) == []
-    assert sum((world.asked - undisturbed.asked).values()) <= 1, "one answer may be lost with its record"
+    lost = sum((world.asked - undisturbed.asked).values())
+    assert lost <= 1, "one answer may be lost with its record"
+    told = (undisturbed.outside, world.picture())
+    # A lost answer was paid for, and is charged; but for that, nothing differs.
+    assert difference(*(map(without_costs, told) if lost else told)) == []
     assert undisturbed.asked - world.asked == Counter()
 
 
