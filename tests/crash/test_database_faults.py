@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 POSITIONS, POSITION_SAMPLE = 332, 28
 """Places in a run's stream of statements where its sessions end, evenly spread; every 28th is for `make test`."""
+LAST_LOOK = 329
+"""As well as the place where an ended run's board and report are brought up to date: nobody comes again after it."""
 RESTARTS = [point for point in POINTS if in_sample(point)][::3]
 RESTART_SAMPLE = 14
 STOPPED = ("retry_wait", "blocked")
@@ -24,7 +26,8 @@ AGAIN = 3
 def positions() -> list[Any]:
     """One cell a place; half of them lose the statement, the other half its answer."""
     return [
-        pytest.param(n, id=f"{n}", marks=() if n % POSITION_SAMPLE == 0 else pytest.mark.full) for n in range(POSITIONS)
+        pytest.param(n, id=f"{n}", marks=() if n % POSITION_SAMPLE == 0 or n == LAST_LOOK else pytest.mark.full)
+        for n in range(POSITIONS)
     ]
 
 

@@ -83,7 +83,7 @@ def furnish(writable: tuple[str, ...], visible: tuple[str, ...], temporary: str)
     """Effect: this room has a root folder of its own. In it lie the `visible`, to be read, and the `writable`, each at its
     place; the devices everybody needs; `temporary` at /tmp; shared memory and processes of its own; and nothing else."""
     held = {place: _hold(place) for place in {*writable, temporary, *DEVICES}}
-    for place in visible:
+    for place in {*visible} - {"/proc"}:  # it has one of its own
         with suppress(FileNotFoundError):  # it went since somebody looked
             held.setdefault(place, _hold(place))
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
