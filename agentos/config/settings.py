@@ -197,6 +197,18 @@ class DeploySettings(Part):
     timeout_s: Seconds = 120.0
 
 
+class ChecksSettings(Part):
+    """The repository's own CI on its forge. `wait`: nothing is put before a person or merged before it is through. Checks
+    get `appear_s` to appear where nobody says which are required, `queued_s` to begin and `wait_s` to end; after `hold_s`
+    the run is parked in between."""
+
+    wait: bool = True
+    appear_s: Seconds = 30.0
+    hold_s: Seconds = 600.0
+    queued_s: Seconds = 1800.0
+    wait_s: Seconds = 10800.0
+
+
 class ScopeSettings(Part):
     """What a change may touch (`paths`, globs; empty: what the issue allows) and which kinds of work a standing rule may
     start (`types`); the others wait for a person's word. `protected`: globs of files that may change by a person's word
@@ -272,6 +284,7 @@ class Settings(Part):
     commands: Annotated[dict[CommandName, CommandSettings], BeforeValidator(plain_commands)] = Field(
         default_factory=dict
     )
+    checks: ChecksSettings = ChecksSettings()
     deploy: DeploySettings | None = None
     merge_authority: MergeAuthority = "dossier"
     merge: MergeSettings = MergeSettings()

@@ -3,7 +3,8 @@
 AgentOSError
 ├── UsageError      the person can fix it                     -> exit code 2
 ├── OutsideError    the world said no; kind, retry_after_s, cause
-│   └── TooLong     a conversation is more than its model takes in
+│   ├── TooLong     a conversation is more than its model takes in
+│   └── NotYet      something outside is under way         -> the run is parked, and looks again
 └── BugError        we broke a promise of our own             -> the run fails loudly, with its traceback kept
 
 A message says what happened, to which thing, and what to do next. Expected results are values, not errors.
@@ -49,6 +50,14 @@ class TooLong(OutsideError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind=FailureKind.INVALID)
+
+
+class NotYet(OutsideError):
+    """Something outside is under way and takes long: the run looks again after `retry_after_s` seconds. Whoever raises it
+    bounds how often."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, kind=FailureKind.TRANSIENT, retry_after_s=retry_after_s)
 
 
 class BugError(AgentOSError):

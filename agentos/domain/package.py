@@ -6,6 +6,7 @@ from enum import StrEnum
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport, Undone
 from agentos.domain.check import CheckResult, CriterionResult
+from agentos.domain.ci import CiResult
 from agentos.domain.document import Deployment, Finding, Review, Risk
 
 
@@ -41,7 +42,8 @@ class ReviewPackage:
 
     `reviewers`: the models that judged documents and change. `previous_sha`: the commit of the last package, empty for
     the first. `remark`: what the agent said where a cycle made no new commit. `undone`: rounds that made it worse.
-    `protected`: the protected files that a person let through, each with what happens to it.
+    `protected`: the protected files that a person let through, each with what happens to it. `ci`: what the repository's
+    own checks came to; None where its forge runs none.
     """
 
     issue_number: int
@@ -59,6 +61,7 @@ class ReviewPackage:
     remark: str = ""
     undone: tuple[Undone, ...] = ()
     protected: tuple[str, ...] = ()
+    ci: CiResult | None = None
 
     @property
     def sha(self) -> str:

@@ -227,7 +227,7 @@ def worst_case_calls() -> int:
     """Model calls of one run when every loop inside and between stages runs to its limit (I12).
 
     Counts an agent session as one call, and every call twice: a question for its one repair round, a session for its
-    one restart. Feedback cycles are each asked for by a person and counted once with a full implementation loop, and so
+    one restart. Feedback cycles are each asked for by a person, or by a red check of the repository's own CI, and counted once with a full implementation loop, and so
     is each time the base moved on and the change is worked in again. An edited issue is read again and leaves the loops
     as far used as they are: what it opens anew costs one brief, and one draft, session and review of each stage that a
     spent loop would still allow. Before its first review of a brief at a base commit, the reviewer writes down once what it

@@ -7,6 +7,7 @@ else moved a ref first.
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentos.domain.ci import CiCheck, CiReport
 from agentos.domain.effect import EffectKey
 from agentos.domain.issue import Comment
 
@@ -101,4 +102,19 @@ class Forge(Protocol):
 
     async def close_pr(self, number: int) -> None:
         """Effect: the pull request is closed without a merge. Repeating is harmless."""
+        ...
+
+    async def ci(self, sha: str, base: str) -> CiReport | None:
+        """The checks of the commit `sha`, all of them, and what the branch `base` requires; None where a forge runs none."""
+        ...
+
+    async def rerun(self, handle: str) -> bool:
+        """Whether `handle`, the `rerun` of a check, is run again now; False where the forge does not let us.
+
+        Effect: it is run once more, each time.
+        """
+        ...
+
+    async def ci_log(self, check: CiCheck) -> str:
+        """What a check that ended said, its end where that is long; empty where nothing is there to read any more."""
         ...

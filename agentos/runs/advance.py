@@ -12,7 +12,7 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 
 from agentos.domain.budget import BudgetSpent
 from agentos.domain.decision import Decision, DecisionKind, Wait
-from agentos.domain.error import FenceLost, OutsideError, UsageError, refusal_of_machine
+from agentos.domain.error import FenceLost, NotYet, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.event import EventKind
 from agentos.domain.failure import RETRY, WORKER_DEATHS, FailureKind, backoff_s
 from agentos.domain.pipeline import Outcome, Stage
@@ -307,17 +307,19 @@ class _Drive:
     async def _halt(self, exc: OutsideError | UsageError) -> None:
         """Effect: a run the world stopped is parked until a time, or blocked with what happened."""
         kind = exc.kind if isinstance(exc, OutsideError) else FailureKind.INVALID
-        parks = [
-            event for event in await self.desk.store.ledger.read(self.run.ref.id) if event.kind is EventKind.RUN_PARKED
-        ]
-        if kind in PARKED and len(parks) < RETRY[FailureKind.CAPACITY].limit:
+        events = await self.desk.store.ledger.read(self.run.ref.id)
+        parks = [event for event in events if event.kind is EventKind.RUN_PARKED]
+        failed = sum(not event.data.get("expected") for event in parks)
+        expected = isinstance(exc, NotYet)
+        if expected or (kind in PARKED and failed < RETRY[FailureKind.CAPACITY].limit):
             rule = RETRY[FailureKind.CAPACITY]
             wait_s = getattr(exc, "retry_after_s", None) or backoff_s(
-                len(parks) + 1, first_s=rule.first_s, most_s=rule.most_s
+                failed + 1, first_s=rule.first_s, most_s=rule.most_s
             )
             due = self.desk.clock.now() + timedelta(seconds=wait_s)
             change = Change(job=JobState.RETRY_WAIT, due_at=due, error=str(exc))
-            await self._move(change, EventKind.RUN_PARKED, str(len(parks)), due_at=due.isoformat(), why=str(exc))
+            told = {"due_at": due.isoformat(), "why": str(exc), "expected": expected}
+            await self._move(change, EventKind.RUN_PARKED, str(len(parks)), **told)
             return
         stage = (await self.desk.store.runs.get(self.run.ref.id)).stage or Stage.TRIAGE
         wait = halted(exc, kind, stage)

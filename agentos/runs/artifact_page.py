@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.change import ChangeReport
+from agentos.domain.ci import CiResult
 from agentos.domain.document import Foresight, IssueBrief, Lld, Review, Spec
 from agentos.domain.package import CloseOut, ReviewPackage
 from agentos.ports.agent import AgentFinished
@@ -61,7 +62,7 @@ FORMS: Mapping[ArtifactKind, Form] = {
     ),
     ArtifactKind.CHECKS: Form(
         "`change.json`; `undone-<sha>.json` of a round that was undone; `checks-baseline.json` and `checks-merge.json` "
-        "hold the measured commands alone",
+        "hold the measured commands alone; `ci-<sha>.json` what the repository's own checks came to",
         "what was measured at a commit: every command with its exit code and tests, every criterion with its proof",
         ChangeReport,
     ),
@@ -87,11 +88,14 @@ FORMS: Mapping[ArtifactKind, Form] = {
     ArtifactKind.BUNDLE: Form(
         "`….bundle`", "commits that nothing else holds, as a git bundle: `git fetch FILE` reads it"
     ),
-    ArtifactKind.LOG: Form("`<stage>-<command>-<sha>.txt`", "the output of one measured command"),
+    ArtifactKind.LOG: Form(
+        "`<stage>-<command>-<sha>.txt`, `ci-<check>-<sha>.txt`",
+        "the output of one measured command, or of a failed check",
+    ),
     ArtifactKind.RUN: Form("`run.json`", "the whole run for programs, written anew whenever the run stops"),
     ArtifactKind.EVENTS: Form("`events.jsonl`", "the ledger, one event a line"),
 }
-PARTS: Mapping[str, type[Any]] = {"measured": Measured, "foresight": Foresight}
+PARTS: Mapping[str, type[Any]] = {"measured": Measured, "foresight": Foresight, "ci": CiResult}
 """Schemas of documents that share their kind with another."""
 
 

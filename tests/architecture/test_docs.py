@@ -51,7 +51,7 @@ def test_errors_are_found_with_their_sentence_and_what_differs_is_left_open() ->
     assert list(sentences(tree, {"Gone": "UsageError"})) == [("UsageError", "… is no \\<b>: mend it…")]
 
 
-CODES_OF = {"blocked": 1, "asked": None, "Wait": None, "replace": None}
+CODES_OF = {"blocked": 1, "asked": None, "Wait": None, "replace": None, "Ruling": 2}
 """Where the code of a wait stands among the arguments of those that make one; None: only under its name."""
 
 

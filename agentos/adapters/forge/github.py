@@ -1,12 +1,15 @@
 """Branches and pull requests of a repository on GitHub: branches by git, the rest by the API."""
 
+import re
 from collections.abc import Sequence
 
+from agentos.adapters.github.checks import GitHubChecks
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.reading import cleaned, comment_of, name_of
 from agentos.adapters.github.wire import CommentAnswer, LineComment, MergeAnswer, PullAnswer, ReviewAnswer
+from agentos.domain.ci import CiCheck, CiReport
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
@@ -17,6 +20,7 @@ from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
 from agentos.workspace.repository import OwnedRepository
 
 _NAMED = 5
+_WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 _TITLE_CHARACTERS = 250
 _BODY_CHARACTERS = 60_000
 _STATES = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", "COMMENTED": "commented"}
@@ -29,6 +33,7 @@ class GitHubForge:
         self._place = place
         self._repo = repo
         self._api = GitHubClient(place, clock, pace)
+        self._checks = GitHubChecks(self._api)
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to on GitHub, asked by git, which is never behind its own pushes."""
@@ -115,6 +120,19 @@ class GitHubForge:
         """Effect: the pull request is closed without a merge; a merged one stays merged."""
         if (await self._pull(number)).state == "open":
             await self._api.change("PATCH", f"/pulls/{number}", {"state": "closed"})
+
+    async def ci(self, sha: str, base: str) -> CiReport:
+        """The checks of the commit `sha`, all of them, and what `base` requires."""
+        paths = [entry.path for entry in await self._repo.list_paths(sha)] if await self._repo.resolve(sha) else []
+        return await self._checks.report(sha, base, has_workflows=any(map(_WORKFLOW.fullmatch, paths)))
+
+    async def rerun(self, handle: str) -> bool:
+        """Whether it is run again. Effect: once more, each time."""
+        return await self._checks.rerun(handle)
+
+    async def ci_log(self, check: CiCheck) -> str:
+        """What a check that ended said; empty where nothing is there to read any more."""
+        return await self._checks.log(check)
 
     async def _pull(self, number: int) -> PullAnswer:
         return await self._api.get(f"/pulls/{number}", PullAnswer)

@@ -7,6 +7,7 @@ from pathlib import Path
 from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.forge.checkout import FastForward, checkouts_of
 from agentos.adapters.forge.local_record import DiffSize, MergePlan, PullRequestRecord, Records, ReviewRecord
+from agentos.domain.ci import CiCheck
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
@@ -138,6 +139,17 @@ class LocalForge:
         record = await asyncio.to_thread(self._records.get, number)
         if record.state == "open":
             await asyncio.to_thread(self._change, number, {"state": "closed"})
+
+    async def ci(self, sha: str, base: str) -> None:
+        """None: nobody but us runs checks here."""
+
+    async def rerun(self, handle: str) -> bool:
+        """False: as `ci`."""
+        return False
+
+    async def ci_log(self, check: CiCheck) -> str:
+        """Nothing: as `ci`."""
+        return ""
 
     async def _current(self, record: PullRequestRecord) -> PullRequest:
         if record.state != "open":

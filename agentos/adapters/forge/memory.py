@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agentos.domain.ci import CiCheck, CiReport
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
@@ -18,6 +19,12 @@ class MemoryForge:
         self._pull_requests: list[PullRequest] = []
         self._reviews: dict[int, list[ReviewNote]] = {}
         self._comments: dict[int, list[Comment]] = {}
+        self.reports: dict[str, CiReport] = {}
+        """What the CI says, by commit; nothing, and this forge has none."""
+        self.after_rerun: dict[str, CiReport] = {}
+        """What it says of its commit once that was run again; nothing, and nobody may run it again."""
+        self.logs: dict[str, str] = {}
+        self.reruns: list[str] = []
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to; None if it is not there."""
@@ -99,6 +106,22 @@ class MemoryForge:
         found = self._find(number)
         if found.state == "open":
             self._keep(replace(self._current(found), state="closed"))
+
+    async def ci(self, sha: str, base: str) -> CiReport | None:
+        """The checks of the commit `sha`; None where no commit has any."""
+        return self.reports.get(sha, CiReport(sha)) if self.reports else None
+
+    async def rerun(self, handle: str) -> bool:
+        """Whether it is run again. Effect: its commit's checks are as `after_rerun` has them."""
+        after = self.after_rerun.get(handle)
+        if after is not None:
+            self.reruns.append(handle)
+            self.reports[after.sha] = after
+        return after is not None
+
+    async def ci_log(self, check: CiCheck) -> str:
+        """What `logs` has for its id."""
+        return self.logs.get(check.id, "")
 
     def _find(self, number: int) -> PullRequest:
         if not 1 <= number <= len(self._pull_requests):

@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from githubkit import GitHub, TokenAuthStrategy
 
 T = TypeVar("T")
+W = TypeVar("W")
 API_VERSION = "2022-11-28"
 TIMEOUT_S = 30.0
 PER_PAGE = 100
@@ -67,10 +68,16 @@ class GitHubClient:
 
     async def pages(self, path: str, model: type[T], **params: str | int) -> tuple[T, ...]:
         """All items of the list at `path`, read to its last page. Raises: OutsideError."""
+        return await self.pages_of(path, list[model], tuple, **params)  # type: ignore[valid-type]
+
+    async def pages_of(
+        self, path: str, page: type[W], items_of: Callable[[W], Sequence[T]], **params: str | int
+    ) -> tuple[T, ...]:
+        """As `pages`, of a list whose pages are read as `page` and hold its items inside."""
         url, items = self._url(path, {**params, "per_page": PER_PAGE}), list[T]()
         for _ in range(MOST_PAGES):
-            request = _Request("GET", url)
-            answer, found = await self._try(request, list[model], again=True)  # type: ignore[valid-type]
+            answer, whole = await self._try(_Request("GET", url), page, again=True)
+            found = items_of(whole)
             items += found
             # A full last page stays as it is when another one follows: only asking anew tells of that one.
             if answer.next_url or len(found) < PER_PAGE:
@@ -79,6 +86,11 @@ class GitHubClient:
             if not url:
                 return tuple(items)
         raise OutsideError(f"GET {path} has more than {MOST_PAGES} pages of {PER_PAGE}; that is more than we read")
+
+    async def sent_to(self, path: str) -> str:
+        """The address GitHub sends whoever asks for `path` to, often another host's, which must not get the token."""
+        _, url = await self._try(_Request("GET", self._url(path, {}), redirects=True), str, again=True)
+        return url
 
     async def make(self, method: str, path: str, body: Mapping[str, object], model: type[T], *, again: bool) -> T:
         """The answer, read as `model`, to a change. `again`: repeating it is harmless, so that a lost answer may be asked
@@ -116,6 +128,8 @@ class GitHubClient:
         if status == 304 and known is not None:
             self._known.move_to_end(request.url)
             return known
+        if request.redirects and status == 302:
+            return Answer(json.dumps(response.headers.get("location", "")).encode(), dict(response.headers))
         if not 200 <= status < 300:
             error = refusal(status, response.headers, _message(response), request.name, self.clock.now())
             # Refused for a limit or a missing right, nothing was done; a server that broke may have done it.
@@ -194,11 +208,12 @@ def _certificates() -> "ssl.SSLContext":
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request; `name` is how a message calls it, without its query."""
+    """One request; `name` is how a message calls it, without its query. `redirects`: its answer is another address."""
 
     method: str
     url: str
     body: Mapping[str, object] | None = None
+    redirects: bool = False
 
     @property
     def name(self) -> str:

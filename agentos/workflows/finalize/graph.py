@@ -1,8 +1,9 @@
 """The finalize stage: merge, verify, follow up, close out."""
 
 from agentos.domain.pipeline import Stage
-from agentos.workflows.finalize import merging, nodes, rules, verifying
+from agentos.workflows.finalize import checking, merging, nodes, rules, verifying
 from agentos.workflows.kit import cleanup
+from agentos.workflows.kit.ci import rerun_checks
 from agentos.workflows.kit.pause import wait_for_person
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
 from agentos.workflows.kit.state import RunState, used
@@ -19,9 +20,11 @@ def build() -> Compiled:
     graph.add(MERGE, merging.notify, then=ASK)
     graph.add_wait(then="settle_dossier")
     graph.add(MERGE, merging.settle_dossier, then=(_after_dossier, ["authority", "sync"]))
-    graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", "merge"]))
+    graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", "watch_checks"]))
     graph.add(MERGE, merging.rework, then="tell_rework")
     graph.add(MERGE, merging.tell_rework, then=LEAVE)
+    graph.add(MERGE, checking.watch_checks, then=(checking.after_checks, ["watch_checks", "rerun_checks", "merge"]))
+    graph.add(MERGE, rerun_checks, then="watch_checks")
     graph.add(MERGE, merging.merge, then=(_after_merge, ["verify", "sync"]))
     graph.add(VERIFY, verifying.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))
     graph.add(VERIFY, verifying.consider_verify, then="verify")
@@ -49,7 +52,7 @@ def _after_dossier(state: RunState) -> str:
 
 
 def _after_sync(state: RunState) -> str:
-    return "rework" if state.get("findings") else "merge"
+    return "rework" if state.get("findings") else "watch_checks"
 
 
 def _after_merge(state: RunState) -> str:

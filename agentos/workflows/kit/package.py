@@ -2,11 +2,13 @@
 
 from agentos.domain.budget import Spend
 from agentos.domain.change import Undone
+from agentos.domain.ci import CiResult
 from agentos.domain.document import Deployment
 from agentos.domain.package import JudgedFinding, ReviewPackage
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, table
 
 SHORT = 12
+_GOOD = frozenset({"success", "skipped", "neutral"})
 """Characters of a sha that people are shown."""
 
 
@@ -29,7 +31,7 @@ def package_markdown(package: ReviewPackage, *, heading: str, what_now: tuple[st
 
 ## Checks
 {checks_markdown(change.checks)}
-
+{ci_markdown(package.ci)}
 ## Review
 {_reviewers(package)}
 
@@ -56,7 +58,7 @@ def short_markdown(package: ReviewPackage) -> str:
 {package.change.stat()}{_protected(package.protected)}
 
 {criteria_markdown(package.change.criteria)}
-
+{_ci_line(package.ci)}
 {deployment_markdown(package.deployment)}
 """
 
@@ -84,6 +86,42 @@ def deployment_markdown(deployment: Deployment) -> str:
     where = deployment.url or (f"`{deployment.artifact}` in the data folder" if deployment.artifact else "")
     lines = (where, deployment.instructions, f"{deployment.evidence} (at {deployment.verified_at})")
     return "\n\n".join(line for line in lines if line)
+
+
+def ci_markdown(ci: CiResult | None) -> str:
+    """The repository's own checks with how each ended and where to read it; nothing where there is no CI to speak of."""
+    if ci is None:
+        return ""
+    rows = (
+        (
+            f"[{_in_link(each.name)}]({each.url})" if _is_link(each.url) else each.name,
+            each.result,
+            "yes" if each.is_required else "",
+        )
+        for each in ci.lines
+    )
+    listed = table(("Check", "Result", "Required"), rows) if ci.lines else f"{ci.note}."
+    return f"\n### The repository's own CI\n{listed}\n"
+
+
+def _ci_line(ci: CiResult | None) -> str:
+    if ci is None:
+        return ""
+    if ci.note:
+        return f"\nCI: {ci.note}.\n"
+    red = ", ".join(f"{each.name} ({each.result})" for each in ci.lines if each.result not in _GOOD)
+    said = f"CI: {len(ci.lines)} checks" + (f"; not plainly passed: {red}" if red else ", all passed")
+    return f"\n{said}.\n"
+
+
+def _in_link(name: str) -> str:
+    """A check's name inside a link."""
+    return name.replace("[", "(").replace("]", ")")
+
+
+def _is_link(url: str) -> bool:
+    """Whether `url` can stand in a link: an address on the web that ends none."""
+    return url.startswith(("https://", "http://")) and not set(url) & set(" ()<>\n\"'|")
 
 
 def findings_fate(findings: tuple[JudgedFinding, ...]) -> str:

@@ -64,6 +64,8 @@ class RunState(TypedDict, total=False):
     deployment: dict[str, Any]
     cycle: int
     """Operator feedback cycles, counted from 0."""
+    ci: dict[str, Any]
+    """The watch over the good commit's checks on the forge: since when, what was run again, what failed last."""
     approved_sha: str
     synced_sha: str
     """The base commit for which it was found out whether the good commit merges into it as it was approved."""

@@ -19,6 +19,7 @@ from agentos.ports.forge import PullRequestDraft
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
 from agentos.workflows.kit.branch import foreign_commits
+from agentos.workflows.kit.ci import kept_result
 from agentos.workflows.kit.deployment import deploy_request
 from agentos.workflows.kit.package import commands, package_markdown
 from agentos.workflows.kit.records import dump, load
@@ -181,6 +182,7 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
         ),
         undone=tuple([await step.document(Undone, ref.sha256) for ref in refs if rules.is_undone(ref)]),
         protected=tuple(state.get("protected", {}).get("files", ())),
+        ci=await kept_result(state, step),
     )
     return replace(made, remark=await _last_words(state, step)) if made.repeats else made
 

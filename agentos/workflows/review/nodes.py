@@ -25,7 +25,7 @@ async def intake(state: RunState, step: Step) -> RunState:
     if package is None or not rules.is_shown(package, state, step.ctx.run.number):
         return {}
     confidence = await _confidence(step)
-    if confidence is not None and rules.may_pass_alone(package.change, confidence):
+    if confidence is not None and rules.may_pass_alone(package.change, confidence, package.ci):
         await step.emit(
             EventKind.DECISION_TAKEN,
             kind=DecisionKind.APPROVE,

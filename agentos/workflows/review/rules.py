@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 from agentos.domain.change import ChangeReport, problems_of
+from agentos.domain.ci import CiResult
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait
 from agentos.domain.document import ReviewVerdict
 from agentos.domain.package import ReviewPackage
 from agentos.domain.pipeline import Gate, Stage
 from agentos.domain.status import WaitKind
 from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.ci import CYCLES as CYCLES
 from agentos.workflows.kit.package import SHORT, short_markdown
 from agentos.workflows.kit.state import RunState
 
-CYCLES = "review.cycles"
 ONCE_MORE = "Go through the change once more: another try was asked for, without saying what should be different."
 
 
@@ -23,9 +24,11 @@ def is_shown(package: ReviewPackage | None, state: RunState, run_number: int) ->
     return (package.sha, package.cycle, package.run_number) == (state["good_sha"], state.get("cycle", 0), run_number)
 
 
-def may_pass_alone(report: ChangeReport, confidence: int) -> bool:
+def may_pass_alone(report: ChangeReport, confidence: int, ci: CiResult | None = None) -> bool:
     """Whether a change is good enough to be taken without a person: every criterion proved, nothing broken, every check
-    passes, and the reviewer is at least so sure (of 100)."""
+    passes, here and in the repository's own CI, and the reviewer is at least so sure (of 100)."""
+    if ci is not None and not ci.is_green:
+        return False
     review = report.review
     proved = bool(report.criteria) and not problems_of(report)
     passing = bool(report.checks) and all(check.passed for check in report.checks)
