@@ -52,12 +52,14 @@ class CiReport:
 
 @dataclass(frozen=True, slots=True)
 class CiLine:
-    """One check as it ended. `result` is for people; `is_required` where the forge says so."""
+    """One check as it ended. `result` is for people; `is_required` where the forge says so; `passed` also where a check
+    had nothing to say."""
 
     name: str
     result: str
     url: str = ""
     is_required: bool = False
+    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

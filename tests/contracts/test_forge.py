@@ -12,6 +12,7 @@ from agentos.adapters.forge.github import GitHubForge
 from agentos.adapters.forge.local import LocalForge
 from agentos.adapters.forge.memory import MemoryForge
 from agentos.adapters.registry import BACKENDS
+from agentos.domain.ci import CiCheck, CiState
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
@@ -236,3 +237,11 @@ async def test_a_pull_request_that_does_not_exist_is_gone(yard: Yard) -> None:
         with pytest.raises(OutsideError) as caught:
             await attempt
         assert caught.value.kind is FailureKind.GONE
+
+
+async def test_a_commit_that_nobody_checks_has_nothing_to_wait_for_and_nothing_is_run_again(yard: Yard) -> None:
+    head, _ = await opened(yard)
+    report = await yard.forge.ci(head, "main")
+    assert report is None or (report.sha, report.checks, report.missing, report.is_expected) == (head, (), (), False)
+    assert not await yard.forge.rerun("run:99")
+    assert await yard.forge.ci_log(CiCheck("build", CiState.FAILED, "status:1")) == ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from githubkit_schemas.v2022_11_28 import models as gh
 
+from tests.github.ci import Ci
 from tests.github.samples import AT, filled, require_shape
 
 OWNER, NAME = "acme", "todo"
@@ -85,6 +86,7 @@ class FakeGitHub:
     remaining: int = 5000
     is_behind: bool = False
     """Whether pull requests do not see what was pushed lately."""
+    ci: Ci = field(default_factory=Ci)
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------

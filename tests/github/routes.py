@@ -185,7 +185,8 @@ def _require_body(body: dict[str, Any]) -> None:
         raise Refused(422, "Validation Failed", ({"field": "body", "code": "custom", "message": "body is too long"},))
 
 
-def _route(name: str, path: str, answer: Any, shape: Any, *, status: int = 200) -> Route:
+def route(name: str, path: str, answer: Any, shape: Any, *, status: int = 200) -> Route:
+    """One endpoint; `path` is its method and its address below the repository's, `{n}` a number and `{name}` a word."""
     method, _, below = path.partition(" ")
     whole = below if below == "/user" else f"/repos/{OWNER}/{NAME}{below}"
     return Route(
@@ -194,25 +195,25 @@ def _route(name: str, path: str, answer: Any, shape: Any, *, status: int = 200) 
 
 
 ROUTES = (
-    _route("user", "GET /user", _user, gh.PublicUser),
-    _route("repository", "GET ", _repository, gh.FullRepository),
-    _route("issue", "GET /issues/{n}", _get_issue, gh.Issue),
-    _route("issues", "GET /issues", _list_issues, list[gh.Issue]),
-    _route("new issue", "POST /issues", _create_issue, gh.Issue, status=201),
-    _route("edit issue", "PATCH /issues/{n}", _edit_issue, gh.Issue),
-    _route("comments", "GET /issues/{n}/comments", _list_comments, list[gh.IssueComment]),
-    _route("new comment", "POST /issues/{n}/comments", _create_comment, gh.IssueComment, status=201),
-    _route("edit comment", "PATCH /issues/comments/{n}", _edit_comment, gh.IssueComment),
-    _route("add labels", "POST /issues/{n}/labels", _add_labels, list[gh.Label]),
-    _route("take label", "DELETE /issues/{n}/labels/{name}", _take_label, list[gh.Label]),
-    _route("timeline", "GET /issues/{n}/timeline", _timeline, list[gh.TimelineCrossReferencedEvent]),
-    _route("blocked by", "GET /issues/{n}/dependencies/blocked_by", _blocked_by, list[gh.Issue]),
-    _route("pulls", "GET /pulls", _list_pulls, list[gh.PullRequestSimple]),
-    _route("new pull", "POST /pulls", _create_pull, gh.PullRequest, status=201),
-    _route("pull", "GET /pulls/{n}", _get_pull, gh.PullRequest),
-    _route("edit pull", "PATCH /pulls/{n}", _edit_pull, gh.PullRequest),
-    _route("reviews", "GET /pulls/{n}/reviews", _list_reviews, list[gh.PullRequestReview]),
-    _route("line comments", "GET /pulls/{n}/comments", _list_line_comments, list[gh.PullRequestReviewComment]),
-    _route("permission", "GET /collaborators/{name}/permission", _permission, gh.RepositoryCollaboratorPermission),
-    _route("merge", "PUT /pulls/{n}/merge", _merge, gh.PullRequestMergeResult),
+    route("user", "GET /user", _user, gh.PublicUser),
+    route("repository", "GET ", _repository, gh.FullRepository),
+    route("issue", "GET /issues/{n}", _get_issue, gh.Issue),
+    route("issues", "GET /issues", _list_issues, list[gh.Issue]),
+    route("new issue", "POST /issues", _create_issue, gh.Issue, status=201),
+    route("edit issue", "PATCH /issues/{n}", _edit_issue, gh.Issue),
+    route("comments", "GET /issues/{n}/comments", _list_comments, list[gh.IssueComment]),
+    route("new comment", "POST /issues/{n}/comments", _create_comment, gh.IssueComment, status=201),
+    route("edit comment", "PATCH /issues/comments/{n}", _edit_comment, gh.IssueComment),
+    route("add labels", "POST /issues/{n}/labels", _add_labels, list[gh.Label]),
+    route("take label", "DELETE /issues/{n}/labels/{name}", _take_label, list[gh.Label]),
+    route("timeline", "GET /issues/{n}/timeline", _timeline, list[gh.TimelineCrossReferencedEvent]),
+    route("blocked by", "GET /issues/{n}/dependencies/blocked_by", _blocked_by, list[gh.Issue]),
+    route("pulls", "GET /pulls", _list_pulls, list[gh.PullRequestSimple]),
+    route("new pull", "POST /pulls", _create_pull, gh.PullRequest, status=201),
+    route("pull", "GET /pulls/{n}", _get_pull, gh.PullRequest),
+    route("edit pull", "PATCH /pulls/{n}", _edit_pull, gh.PullRequest),
+    route("reviews", "GET /pulls/{n}/reviews", _list_reviews, list[gh.PullRequestReview]),
+    route("line comments", "GET /pulls/{n}/comments", _list_line_comments, list[gh.PullRequestReviewComment]),
+    route("permission", "GET /collaborators/{name}/permission", _permission, gh.RepositoryCollaboratorPermission),
+    route("merge", "PUT /pulls/{n}/merge", _merge, gh.PullRequestMergeResult),
 )

@@ -18,10 +18,13 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from pydantic import SecretStr
 
 from agentos.adapters.github.place import GitHubPlace
+from tests.github.ci_routes import CI_ROUTES
 from tests.github.fake import NAME, OWNER, TOKEN, US, Entry, FakeGitHub, Request, Route
 from tests.github.routes import ROUTES
 
 API = "/api/v3"
+ELSEWHERE = "/elsewhere/"
+"""Where GitHub keeps the logs of jobs: another host there, another part of this one here."""
 GIT = f"/{OWNER}/{NAME}.git/"
 REPO = f"127.0.0.1/{OWNER}/{NAME}"
 
@@ -84,8 +87,20 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             if self.path.startswith(GIT):
                 self._git(raw)
+            elif self.path.startswith(ELSEWHERE):
+                self._log()
             else:
                 self._api(raw)
+
+    def _log(self) -> None:
+        """The log of a job, at an address that wants no token and notes who comes with one."""
+        ci = self.server.state.github.ci
+        ci.elsewhere.append({name.lower(): value for name, value in self.headers.items()})
+        text = ci.logs[int(self.path.removeprefix(ELSEWHERE))].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding") != "chunked":
@@ -101,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, raw: bytes) -> None:
         parts = urlsplit(self.path)
         path = unquote(parts.path.removeprefix(API))
-        matches = ((each, each.path.fullmatch(path)) for each in ROUTES if each.method == self.command)
+        matches = ((each, each.path.fullmatch(path)) for each in (*ROUTES, *CI_ROUTES) if each.method == self.command)
         route, match = next(((each, found) for each, found in matches if found), (None, None))
         if route is None or match is None:
             self._send(404, {"message": "Not Found"}, "unknown")
@@ -125,6 +140,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] = {}
         if isinstance(body, list) and self.command == "GET":
             body, headers = self._page(query, body)
+        elif isinstance(body, dict) and self.command == "GET" and "total_count" in body:
+            key = next(name for name, value in body.items() if isinstance(value, list))
+            shown, headers = self._page(query, body[key])
+            body = {**body, key: shown}
+        if status == 302:
+            headers["Location"] = body["message"]
         tag = 'W/"' + hashlib.sha256(json.dumps(body).encode()).hexdigest() + '"'
         if self.command == "GET" and status == 200:
             headers["ETag"] = tag

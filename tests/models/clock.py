@@ -1,7 +1,7 @@
 """A clock that nobody waits for."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 class NotingClock:
@@ -19,3 +19,10 @@ class NotingClock:
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)
+
+
+class SkippingClock(NotingClock):
+    """As `NotingClock`, and the time it was asked to wait has passed."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.monotonic_s())

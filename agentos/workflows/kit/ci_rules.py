@@ -182,7 +182,7 @@ def result(report: CiReport, base: CiReport | None, tried: Iterable[str]) -> CiR
     """What the checks came to, for people."""
     red, tried = red_names(base), frozenset(tried)
     lines = tuple(
-        CiLine(_plain(each.name), _result(each, red, tried), each.url, each.is_required)
+        CiLine(_plain(each.name), _result(each, red, tried), each.url, each.is_required, each.state is CiState.PASSED)
         for each in sorted(report.checks, key=lambda each: (not each.is_required, each.name))
     )
     note = ""
@@ -197,9 +197,9 @@ def result(report: CiReport, base: CiReport | None, tried: Iterable[str]) -> CiR
 def _result(check: CiCheck, red_on_base: frozenset[str], tried: frozenset[str]) -> str:
     if check.state in RED:
         return f"{check.said}, as at the base: not this change's" if check.name in red_on_base else check.said
-    if check.state is CiState.PASSED and check.rerun and check.rerun in tried:
-        return f"{check.said}, the second time"
-    return check.said or str(check.state)
+    plain = check.said.partition(":")[0] or str(check.state)
+    again = check.state is CiState.PASSED and bool(check.rerun) and check.rerun in tried
+    return f"{plain}, the second time" if again else plain
 
 
 def told(report: CiReport, ruling: Ruling) -> str:

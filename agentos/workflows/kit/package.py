@@ -8,7 +8,6 @@ from agentos.domain.package import JudgedFinding, ReviewPackage
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, table
 
 SHORT = 12
-_GOOD = frozenset({"success", "skipped", "neutral"})
 """Characters of a sha that people are shown."""
 
 
@@ -109,8 +108,9 @@ def _ci_line(ci: CiResult | None) -> str:
         return ""
     if ci.note:
         return f"\nCI: {ci.note}.\n"
-    red = ", ".join(f"{each.name} ({each.result})" for each in ci.lines if each.result not in _GOOD)
-    said = f"CI: {len(ci.lines)} checks" + (f"; not plainly passed: {red}" if red else ", all passed")
+    red = ", ".join(f"{each.name} ({each.result})" for each in ci.lines if not each.passed)
+    plural = "" if len(ci.lines) == 1 else "s"
+    said = f"CI: {len(ci.lines)} check{plural}" + (f"; not passed: {red}" if red else ", all passed")
     return f"\n{said}.\n"
 
 
