@@ -318,8 +318,14 @@ class _Drive:
             )
             due = self.desk.clock.now() + timedelta(seconds=wait_s)
             change = Change(job=JobState.RETRY_WAIT, due_at=due, error=str(exc))
-            told = {"due_at": due.isoformat(), "why": str(exc), "expected": expected}
-            await self._move(change, EventKind.RUN_PARKED, str(len(parks)), **told)
+            await self._move(
+                change,
+                EventKind.RUN_PARKED,
+                str(len(parks)),
+                due_at=due.isoformat(),
+                why=str(exc),
+                expected=expected,
+            )
             return
         stage = (await self.desk.store.runs.get(self.run.ref.id)).stage or Stage.TRIAGE
         wait = halted(exc, kind, stage)

@@ -18,7 +18,7 @@ from agentos.adapters.deployer.command import CommandDeployer
 from agentos.adapters.deployer.memory import MemoryDeployer
 from agentos.adapters.deployer.place import Place
 from agentos.adapters.registry import BACKENDS
-from agentos.config.settings import DeploySettings
+from agentos.config.delivery import DeploySettings
 from agentos.domain.error import OutsideError
 from agentos.ports.deployer import Deployer, DeployRequest
 
@@ -159,7 +159,7 @@ async def test_it_outlives_whoever_started_it_and_is_found_instead_of_started_ag
 import asyncio, os, signal
 from pathlib import Path
 from agentos.adapters.deployer.command import CommandDeployer
-from agentos.config.settings import DeploySettings
+from agentos.config.delivery import DeploySettings
 from agentos.ports.deployer import DeployRequest
 
 async def main():

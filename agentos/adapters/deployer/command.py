@@ -15,7 +15,7 @@ from agentos.adapters.deployer.keeper import Plan
 from agentos.adapters.deployer.place import Facts, Place
 from agentos.adapters.sandbox.launching import FIXED, INHERITED
 from agentos.adapters.sandbox.process import ProcessSandbox
-from agentos.config.settings import DeploySettings
+from agentos.config.delivery import DeploySettings
 from agentos.domain.document import Deployment
 from agentos.domain.error import OutsideError
 from agentos.domain.naming import clean_text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentos.domain.error import TooLong, refusal_of_machine
+from agentos.domain.error import NotYet, TooLong, refusal_of_machine
 from agentos.domain.failure import FailureKind
 
 
@@ -45,3 +45,8 @@ def test_what_nobody_refused_is_no_refusal() -> None:
 def test_a_conversation_that_is_too_long_is_not_tried_again_as_it_is() -> None:
     error = TooLong("the model takes 200,000 tokens")
     assert (str(error), error.kind) == ("the model takes 200,000 tokens", FailureKind.INVALID)
+
+
+def test_what_is_under_way_outside_says_when_to_look_again() -> None:
+    error = NotYet("1 of 2 checks ended", retry_after_s=300)
+    assert (str(error), error.kind, error.retry_after_s) == ("1 of 2 checks ended", FailureKind.TRANSIENT, 300)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from agentos.domain.ci import CiResult
 from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind
 from agentos.domain.document import ReviewVerdict
 from agentos.domain.pipeline import Gate, Stage
@@ -41,6 +42,11 @@ def test_a_proved_change_with_a_sure_reviewer_may_pass_alone() -> None:
 )
 def test_any_doubt_brings_a_person_in(doubt: dict[str, Any]) -> None:
     assert not rules.may_pass_alone(replace(SURE, **doubt), 90)
+
+
+def test_a_red_ci_brings_a_person_in() -> None:
+    assert rules.may_pass_alone(SURE, 90, CiResult(HEAD))
+    assert not rules.may_pass_alone(SURE, 90, CiResult(HEAD, is_green=False))
 
 
 @pytest.mark.parametrize(
