@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 WORKFLOW_FILE = "WORKFLOW.md"
 
-OF_THE_MACHINE = frozenset({"home", "database_url", "github_token"})
+OF_THE_MACHINE = frozenset({"home", "database_url", "github_token", "github_private_key"})
 """Settings that are not kept with a run: they say how this machine reaches it, or are secret."""
 
 

@@ -4,15 +4,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from agentos.adapters.registry import backend
-from agentos.config.load import github_token
+from agentos.config.load import github_key, github_token
 from agentos.config.settings import Settings
+from agentos.domain.error import UsageError
 from agentos.domain.naming import safe_name
 from agentos.workspace.repository import OwnedRepository
 
 if TYPE_CHECKING:
+    from agentos.adapters.github.access import Access
+    from agentos.adapters.github.app import App, AppAccess
     from agentos.adapters.github.pace import Pace
     from agentos.adapters.github.place import GitHubPlace
     from agentos.ports.forge import Forge
@@ -27,7 +28,7 @@ def open_tracker(settings: Settings, folder: Path, repo_key: str) -> "Tracker":
     made = backend("tracker", kind)
     if kind == GITHUB:
         place = _place(settings, repo_key)
-        tracker: Tracker = made(place, repo_key, backend("clock", "system")(), _pace(place.api_url, place.token))
+        tracker: Tracker = made(place, repo_key, backend("clock", "system")(), _pace(place.api_url, place.access))
     else:
         tracker = made(folder / settings.tracker.folder, repo_key)
     return tracker
@@ -45,7 +46,7 @@ def open_forge(settings: Settings, repo: OwnedRepository, home: Path, folder: Pa
     made = backend("forge", kind)
     if kind == GITHUB:
         place = _place(settings, repo_key)
-        forge: Forge = made(place, repo, backend("clock", "system")(), _pace(place.api_url, place.token))
+        forge: Forge = made(place, repo, backend("clock", "system")(), _pace(place.api_url, place.access))
     else:
         forge = made(repo, folder, home / "forge" / safe_name(repo_key))
     return forge
@@ -67,12 +68,35 @@ def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
     from agentos.adapters.github.place import GitHubPlace  # only where it is wanted
 
     github = settings.github
-    return GitHubPlace.named(repo_key, github_token(settings), api_url=github.api_url, merge_method=github.merge_method)
+    access = _app_access(_app(settings), repo_key, github.api_url) if github.app_id else github_token(settings)
+    return GitHubPlace.named(repo_key, access, api_url=github.api_url, merge_method=github.merge_method)
+
+
+def _app(settings: Settings) -> "App":
+    from agentos.adapters.github.app import App
+
+    key, github = github_key(settings), settings.github
+    if key is None:
+        raise UsageError(
+            f"github.app_id names the GitHub App {github.app_id}, and nothing its private key: let github.private_key_file "
+            "name the file that GitHub gave you, or AGENTOS_GITHUB_PRIVATE_KEY hold what is in it"
+        )
+    return App(github.app_id, key, github.installation_id)
 
 
 @cache
-def _pace(api_url: str, token: SecretStr) -> "Pace":
-    """One for all that this process writes with a token."""
+def _app_access(app: "App", repo_key: str, api_url: str) -> "AppAccess":
+    """One for all that this process does in a repository, so that its token is asked for once."""
+    from agentos.adapters.github.app import AppAccess, Signature
+    from agentos.adapters.github.place import GitHubPlace
+
+    clock = backend("clock", "system")()
+    return AppAccess(app, GitHubPlace.named(repo_key, Signature(app, clock), api_url=api_url), clock)
+
+
+@cache
+def _pace(api_url: str, access: "Access") -> "Pace":
+    """One for all that this process writes as one account."""
     from agentos.adapters.github.pace import Pace
 
     return Pace(backend("clock", "system")())

@@ -21,6 +21,10 @@ OPERATOR_ONLY = (
     "models.fallback",
     "github_token",
     "github.api_url",
+    "github_private_key",
+    "github.app_id",
+    "github.installation_id",
+    "github.private_key_file",
 )
 """Keys that WORKFLOW.md may not hold at all."""
 JUDGED = ("budget", "trust", "commands", "merge_authority", "merge", "scope.types", "scope.protected")

@@ -24,7 +24,7 @@ _OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "AGENTOS_CRASH_AT", "AGENTOS_REST
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSW(?:OR)?D|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|_PAT$", re.IGNORECASE
 )
-_RELATIVE_PATHS = (("home",), ("models", "script"))
+_RELATIVE_PATHS = (("home",), ("models", "script"), ("github", "private_key_file"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,30 @@ def github_token(settings: Settings) -> SecretStr | None:
     return SecretStr(usual) if usual else None
 
 
+def github_key(settings: Settings) -> SecretStr | None:
+    """The private key of the GitHub App: the setting, else what the file holds; None where neither names one.
+
+    Raises: UsageError for a file that cannot be read.
+    """
+    if settings.github_private_key is not None:
+        # Where a variable holds one line only, people write its line ends as \\n.
+        return SecretStr(settings.github_private_key.get_secret_value().replace("\\n", "\n"))
+    path = settings.github.private_key_file
+    if path is None:
+        return None
+    try:
+        return SecretStr(path.read_text("ascii"))
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is no PEM file"
+        raise UsageError(f"github.private_key_file names {path}, which cannot be read: {why}") from None
+
+
 def secrets_present(settings: Settings) -> frozenset[str]:
     """The values that must not leave this process: of environment variables that are called secret, and of the database's
     address. A variable that only names a file is none."""
     named = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
     values = {value for value in named if not (value.startswith(("/", "~")) and Path(value).expanduser().exists())}
-    if settings.github_token is not None:
-        values.add(settings.github_token.get_secret_value())
+    values |= {each.get_secret_value() for each in (settings.github_token, settings.github_private_key) if each}
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
         values |= {url, urlsplit(url).password or "", unquote(urlsplit(url).password or "")}
@@ -255,7 +272,10 @@ def _with_whole_paths(settings: Settings, layers: tuple[_Layer, ...]) -> Setting
     models = settings.models
     if script is not None and "://" not in script:
         models = models.model_copy(update={"script": str(whole(_RELATIVE_PATHS[1], Path(script)))})
-    return settings.model_copy(update={"home": whole(_RELATIVE_PATHS[0], home), "models": models})
+    github, key = settings.github, settings.github.private_key_file
+    if key is not None:
+        github = github.model_copy(update={"private_key_file": whole(_RELATIVE_PATHS[2], key)})
+    return settings.model_copy(update={"home": whole(_RELATIVE_PATHS[0], home), "models": models, "github": github})
 
 
 def _apart(home: Path, target: Path) -> None:

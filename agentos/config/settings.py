@@ -138,9 +138,13 @@ class ForgeSettings(Part):
 
 class GitHubSettings(Part):
     """GitHub, where `tracker.kind` or `forge.kind` is `github`. `api_url`: the API of a GitHub Enterprise server, as
-    `https://github.example.com/api/v3`; empty for github.com. `merge_method`: how a pull request is merged."""
+    `https://github.example.com/api/v3`; empty for github.com. `merge_method`: how a pull request is merged. `app_id`: a
+    GitHub App that goes in instead of a token, with its key from `private_key_file` or `github_private_key`."""
 
     api_url: str = ""
+    app_id: Annotated[str, BeforeValidator(str)] = ""
+    installation_id: int | None = None
+    private_key_file: Path | None = None
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
 
 
@@ -256,6 +260,7 @@ class Settings(Part):
     forge: ForgeSettings = ForgeSettings()
     github: GitHubSettings = GitHubSettings()
     github_token: SecretStr | None = None
+    github_private_key: SecretStr | None = None
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxKind = "auto"
     sandbox_readable: tuple[Path, ...] = ()

@@ -101,7 +101,7 @@ class OwnedRepository(RepositoryContents):
         source = ("--", self.target.address, f"+refs/heads/{branch}:{ref}")
         args = ("fetch", "--quiet", *options, *self.target.program("upload-pack"), *source)
         for _ in range(_FETCH_TRIES):
-            result = await self.git.run(*args, env=self.target.env, check=False)
+            result = await self.target.asked_by(self.git, *args)
             if result.exit_code == 0 or "cannot lock ref" not in result.stderr:
                 break
         if result.exit_code != 0:
@@ -150,7 +150,7 @@ class OwnedRepository(RepositoryContents):
         options = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
         lease = f"--force-with-lease={ref}:{expected or ''}"
         args = ("push", *options, lease, *target.program("receive-pack"), "--", target.address, f"{sha}:{ref}")
-        result = await self.git.run(*args, env=target.env, check=False)
+        result = await target.asked_by(self.git, *args)
         if result.exit_code != 0:
             raise _push_failure(target, result, args, ref)
 

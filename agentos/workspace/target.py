@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
@@ -31,15 +32,27 @@ _REMOTE = {
 """What git and curl say of a remote, by what it means."""
 
 
+class Authorization(Protocol):
+    """What opens a repository that is reached over HTTP."""
+
+    async def header(self) -> str:
+        """The value of `Authorization` for the next command. Raises: OutsideError where there is none."""
+        ...
+
+    def renews(self, refused: str) -> bool:
+        """Whether another header than `refused` may be had, now that the server does not know it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A repository somebody else owns: `address` is an absolute path or a URL, nothing else git might take it for.
 
-    `authorization` is the value of the HTTP header that opens it; a git command gets it by its environment alone.
+    `authorization` gives the HTTP header that opens it; a git command gets it by its environment alone.
     """
 
     address: str
-    authorization: str = field(default="", repr=False)
+    authorization: Authorization | None = field(default=None, repr=False)
 
     @classmethod
     def at(cls, place: "Path | str | Target") -> "Target":
@@ -61,14 +74,21 @@ class Target:
         """The option that makes the far side (`upload-pack`, `receive-pack`) run without hooks; none for a URL."""
         return (f"--{name}={remote_program(name)}",) if self.is_local else ()
 
-    @property
-    def env(self) -> Mapping[str, str]:
-        """What a git command that speaks to it needs in its environment: the header, for this address alone, and no
-        following to another one."""
-        if not self.authorization:
-            return {}
+    async def asked_by(self, git: Git, *args: str) -> GitResult:
+        """What `git` says of a command that speaks to the target. Repeated once where the header was not known there:
+        nothing was done then."""
+        if self.authorization is None:
+            return await git.run(*args, check=False)
+        header = await self.authorization.header()
+        result = await git.run(*args, env=self._env(header), check=False)
+        if result.exit_code != 0 and _is_unknown(result) and self.authorization.renews(header):
+            result = await git.run(*args, env=self._env(await self.authorization.header()), check=False)
+        return result
+
+    def _env(self, header: str) -> Mapping[str, str]:
+        """The header, for this address alone, and no following to another one."""
         settings = {
-            f"http.{self.address}.extraHeader": f"Authorization: {self.authorization}",
+            f"http.{self.address}.extraHeader": f"Authorization: {header}",
             "http.followRedirects": "false",
         }
         pairs = {f"GIT_CONFIG_KEY_{at}": key for at, key in enumerate(settings)}
@@ -81,7 +101,7 @@ class Target:
         Raises: UsageError where there is no git repository at a local address.
         """
         args = ("ls-remote", "--symref", *self.program("upload-pack"), "--", self.address, *patterns)
-        result = await Git(None).run(*args, env=self.env, check=False)
+        result = await self.asked_by(Git(None), *args)
         if result.exit_code != 0:
             raise self._unreachable(result, args)
         found = {}
@@ -154,3 +174,9 @@ class Target:
         return UsageError(
             f"git cannot read {self.address} ({why}): mend it until `git log` works there, then try again"
         )
+
+
+def _is_unknown(result: GitResult) -> bool:
+    """Whether the server did not know who asked, as git and curl say it."""
+    words = result.stderr.lower()
+    return any(sign in words for sign in ("authentication failed", "could not read username", "error: 401"))

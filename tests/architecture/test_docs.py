@@ -135,6 +135,10 @@ def test_who_may_set_what_is_said_per_key() -> None:
         "sandbox_readable",
         "github_token",
         "github.api_url",
+        "github_private_key",
+        "github.app_id",
+        "github.installation_id",
+        "github.private_key_file",
     }
     operators |= {f"command_limits.{name}" for name in CommandLimitsSettings.model_fields}
     assert {key for key, name in who.items() if name == "operator" and "prices" not in key} == operators

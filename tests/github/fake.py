@@ -3,6 +3,7 @@
 Every answer is checked against GitHub's own schema before it goes out, and everything asked is in `ledger`.
 """
 
+import base64
 import re
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from githubkit_schemas.v2022_11_28 import models as gh
 
+from tests.github.apps import FakeApp
 from tests.github.ci import Ci
 from tests.github.samples import AT, filled, require_shape
 
@@ -87,6 +89,8 @@ class FakeGitHub:
     is_behind: bool = False
     """Whether pull requests do not see what was pushed lately."""
     ci: Ci = field(default_factory=Ci)
+    app: FakeApp | None = None
+    """Whoever comes with a token comes as this App, where there is one."""
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------
@@ -154,6 +158,12 @@ class FakeGitHub:
         self._ids += 1
         return self._ids
 
+    def who(self, header: str, *, for_app: bool = False) -> Who | None:
+        """Whoever shows that header; `for_app`: where only an App itself may ask. None for a stranger."""
+        if self.app is not None:
+            return self.app.who(header, for_app=for_app)
+        return US if header in (f"token {TOKEN}", f"Bearer {TOKEN}", basic(TOKEN)) else None
+
     def answer(self, route: Route, request: Request) -> tuple[int, object]:
         """Status and body. Effect: the change, if it is one."""
         try:
@@ -200,6 +210,11 @@ class FakeGitHub:
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def basic(token: str) -> str:
+    """The header by which git shows a token."""
+    return f"Basic {base64.b64encode(f'x-access-token:{token}'.encode()).decode()}"
 
 
 def account(who: Who) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The fake GitHub on loopback: HTTP with ETags, pages, rate headers and faults on request, and git beside it."""
 
-import base64
 import hashlib
 import json
 import os
@@ -9,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,16 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
+from agentos.adapters.github.app import App, AppAccess, Signature
 from agentos.adapters.github.place import GitHubPlace
+from agentos.ports.clock import Clock
+from tests.github.app_routes import APP_ROUTES, FOR_THE_APP
+from tests.github.apps import APP_ID, private_key
 from tests.github.ci_routes import CI_ROUTES
-from tests.github.fake import NAME, OWNER, TOKEN, US, Entry, FakeGitHub, Request, Route
+from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Request, Route, Who
 from tests.github.routes import ROUTES
 
+ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES)
 API = "/api/v3"
 ELSEWHERE = "/elsewhere/"
 """Where GitHub keeps the logs of jobs: another host there, another part of this one here."""
@@ -61,6 +65,12 @@ class Server:
     def place(self, token: str = TOKEN) -> GitHubPlace:
         """The repository, as a token reaches it."""
         return GitHubPlace.named(REPO, SecretStr(token), api_url=self.github.url + API)
+
+    def app_place(self, clock: Clock, *, installation: int | None = None, key: str = "") -> GitHubPlace:
+        """The repository, as the App reaches it."""
+        app = App(APP_ID, SecretStr(key or private_key()), installation)
+        signed = GitHubPlace.named(REPO, Signature(app, clock), api_url=self.github.url + API)
+        return replace(signed, access=AppAccess(app, signed, clock))
 
     def fault_at(self, route: str) -> Fault | None:
         """The fault that this request meets, if any."""
@@ -102,6 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
+    def _who(self, *, for_app: bool = False) -> Who | None:
+        return self.server.state.github.who(self.headers.get("authorization", ""), for_app=for_app)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the header `Date` says."""
+        app = self.server.state.github.app
+        return app.date() if app is not None else super().date_time_string(timestamp)
+
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -116,16 +134,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, raw: bytes) -> None:
         parts = urlsplit(self.path)
         path = unquote(parts.path.removeprefix(API))
-        matches = ((each, each.path.fullmatch(path)) for each in (*ROUTES, *CI_ROUTES) if each.method == self.command)
+        matches = ((each, each.path.fullmatch(path)) for each in ALL_ROUTES if each.method == self.command)
         route, match = next(((each, found) for each, found in matches if found), (None, None))
         if route is None or match is None:
             self._send(404, {"message": "Not Found"}, "unknown")
             return
-        if self.headers.get("authorization") not in (f"token {TOKEN}", f"Bearer {TOKEN}"):
+        who = self._who(for_app=route.name in FOR_THE_APP)
+        if who is None:
             self._send(401, {"message": "Bad credentials"}, route.name)
             return
         query = dict(parse_qsl(parts.query))
-        request = Request(US, match.groups(), query, json.loads(raw) if raw else {})
+        request = Request(who, match.groups(), query, json.loads(raw) if raw else {})
         fault = self.server.state.fault_at(route.name)
         if fault is not None and not fault.after and fault.part is None:
             self._fail(route, fault, did=False)
@@ -212,8 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        pair = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
-        if self.headers.get("authorization") != f"Basic {pair}":
+        if self._who() is None:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
             self.send_header("Content-Length", "0")

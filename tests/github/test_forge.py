@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from agentos.adapters.forge.github import GitHubForge
+from agentos.adapters.github.access import GitAuthorization, TokenAccess
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.ports.forge import PullRequestDraft
 from agentos.workspace.repository import OwnedRepository
 from agentos.workspace.target import Target
-from tests.github.fake import TOKEN
+from tests.github.fake import TOKEN, basic
 from tests.github.server import Fault, Server, serving
 from tests.models.clock import NotingClock
 from tests.workspace.scene import WHEN, make_target
@@ -54,7 +56,7 @@ async def test_git_is_told_the_token_and_keeps_it_nowhere(yard: Yard, tmp_path: 
     head = await yard.commit("new.txt", "one")
     await yard.forge.push(BRANCH, head, expected=None)
     assert yard.server.github.ref(BRANCH) == head
-    secrets = [TOKEN.encode(), yard.server.place().git_target().authorization.encode()]
+    secrets = [TOKEN.encode(), basic(TOKEN).encode()]
     kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert [path for path in kept for secret in secrets if secret in path.read_bytes()] == []
     assert not any(TOKEN in asked for asked in yard.server.git_asked)
@@ -68,7 +70,7 @@ async def test_a_wrong_token_pushes_nothing_and_is_not_told(yard: Yard, tmp_path
     with pytest.raises(OutsideError, match="the right to read and write") as caught:
         await GitHubForge(wrong, repo, NotingClock()).push(BRANCH, head, expected=None)
     assert caught.value.kind is FailureKind.DENIED
-    assert wrong.git_target().authorization.split()[1] not in str(caught.value)
+    assert basic("ghp_wrong").split()[1] not in str(caught.value)
     assert yard.server.github.ref(BRANCH) == ""
 
 
@@ -93,14 +95,14 @@ async def test_what_git_is_refused_is_told_by_its_kind_and_the_next_try_works(
     with pytest.raises(OutsideError) as caught:
         await yard.forge.push(BRANCH, head, expected=None)
     assert (caught.value.kind, fault.fired) == (kind, 1), str(caught.value)
-    assert yard.server.place().git_target().authorization.split()[1] not in str(caught.value)
+    assert basic(TOKEN).split()[1] not in str(caught.value)
     await yard.forge.push(BRANCH, head, expected=None)
     assert await yard.forge.branch_head(BRANCH) == head
 
 
 async def test_a_server_out_of_reach_is_asked_later(tmp_path: Path) -> None:
     with pytest.raises(OutsideError, match="look at the network") as caught:
-        await Target("http://127.0.0.1:1/acme/todo.git", "Basic x").refs()
+        await Target("http://127.0.0.1:1/acme/todo.git", GitAuthorization(TokenAccess(SecretStr("x")))).refs()
     assert caught.value.kind is FailureKind.TRANSIENT
 
 

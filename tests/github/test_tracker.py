@@ -117,12 +117,15 @@ async def test_what_the_account_writes_by_hand_is_a_persons(server: Server, trac
     assert (comment.is_bot, comment.author, comment.author_id) == (False, "agentos-bot", "1")
 
 
-async def test_an_app_that_may_not_ask_who_it_is_finds_what_a_bot_wrote(server: Server, tracker: GitHubTracker) -> None:
+async def test_a_token_that_may_not_ask_whose_it_is_takes_nobodys_comment_for_ours(
+    server: Server, tracker: GitHubTracker
+) -> None:
     refused = b'{"message": "Resource not accessible by integration"}'
     server.faults.append(Fault("app", "user", 403, body=refused, times=9))
-    robots = server.github.comment(1, f"{marker(KEY)}\n\nrunning", who=ROBOT)
-    server.github.comment(1, f"{marker(KEY)}\n\nforged")
-    assert await tracker.find_comment(ISSUE, KEY) == str(robots)
+    server.github.comment(1, f"{marker(KEY)}\n\nrunning", who=ROBOT)
+    with pytest.raises(OutsideError, match=r"set github\.app_id") as caught:
+        await tracker.find_comment(ISSUE, KEY)
+    assert caught.value.kind is FailureKind.DENIED
 
 
 async def test_labels_of_people_stay_and_ours_are_exactly_one(server: Server, tracker: GitHubTracker) -> None:

@@ -1,6 +1,6 @@
 """Requests to one repository's part of GitHub's API: tried again while that makes sense, and free where nothing changed.
 
-The SDK gives authorisation, transport and (one day) apps; tries, waits and the memory of answers are ours, so that one
+The SDK gives the transport, `Access` the token to show; tries, waits and the memory of answers are ours, so that one
 clock and one rule (DESIGN §4) hold for them. What an answer means is read by `wire`, what a refusal means by `refusal`.
 """
 
@@ -10,6 +10,8 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +19,7 @@ from pydantic import RootModel, TypeAdapter, ValidationError
 
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
-from agentos.adapters.github.refusal import refusal
+from agentos.adapters.github.refusal import refusal, unknown_access
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import RETRY, FailureKind, backoff_s
 from agentos.ports.clock import Clock
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
-    from githubkit import GitHub, TokenAuthStrategy
+    from githubkit import GitHub, UnauthAuthStrategy
+    from pydantic import SecretStr
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -98,6 +101,16 @@ class GitHubClient:
         _, made = await self._try(_Request(method, self._url(path, {}), body), model, again=again)
         return made
 
+    async def make_dated(
+        self, method: str, path: str, body: Mapping[str, object], model: type[T]
+    ) -> tuple[T, datetime]:
+        """As `make` of what may be repeated, with the time of the answer by GitHub's clock. Raises: OutsideError."""
+        answer, made = await self._try(_Request(method, self._url(path, {}), body), model, again=True)
+        try:
+            return made, parsedate_to_datetime(answer.headers.get("date", ""))
+        except (TypeError, ValueError):
+            return made, self.clock.now()
+
     async def change(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
         """Effect: a change that may be repeated without harm. Raises: OutsideError."""
         await self._try(_Request(method, self._url(path, {}), body), _Changed, again=True)
@@ -123,7 +136,7 @@ class GitHubClient:
         etag = {"If-None-Match": known.headers["etag"]} if known is not None else {}
         if request.method != "GET":
             await self._pace.turn(request.name)
-        response = await self._ask(request, {"X-GitHub-Api-Version": API_VERSION, **etag})
+        response = await self._let_in(request, {"X-GitHub-Api-Version": API_VERSION, **etag})
         status = response.status_code
         if status == 304 and known is not None:
             self._known.move_to_end(request.url)
@@ -132,6 +145,8 @@ class GitHubClient:
             return Answer(json.dumps(response.headers.get("location", "")).encode(), dict(response.headers))
         if not 200 <= status < 300:
             error = refusal(status, response.headers, _message(response), request.name, self.clock.now())
+            if status == 401:
+                error = unknown_access(_message(response), request.name, self.place.access.mend)
             # Refused for a limit or a missing right, nothing was done; a server that broke may have done it.
             raise _Unanswered(error, unsent=status < 500)
         answer = Answer(response.content, dict(response.headers), response.links.get("next", {}).get("url", ""))
@@ -139,9 +154,19 @@ class GitHubClient:
             raise OutsideError(f"{request.name}: the next page is said to be elsewhere, and was not asked for")
         return answer
 
-    async def _ask(self, request: "_Request", headers: dict[str, str]) -> "httpx.Response":
+    async def _let_in(self, request: "_Request", headers: dict[str, str]) -> "httpx.Response":
+        """The answer to whom `place` lets in, asked for a second time where GitHub does not know a token any more."""
+        access = self.place.access
+        token = await access.token()
+        response = await self._ask(request, headers, token)
+        if response.status_code == 401 and access.renews(token, response.headers.get("date", "")):
+            response = await self._ask(request, headers, await access.token())
+        return response
+
+    async def _ask(self, request: "_Request", headers: dict[str, str], token: "SecretStr") -> "httpx.Response":
         import httpx
 
+        headers = {**headers, "Authorization": f"Bearer {token.get_secret_value()}"}
         try:
             async with asyncio.timeout(TIMEOUT_S * 2), self._github.get_async_client() as client:
                 return await client.request(request.method, request.url, json=request.body, headers=headers)
@@ -178,15 +203,15 @@ class GitHubClient:
     def _url(self, path: str, params: Mapping[str, str | int]) -> str:
         import httpx
 
-        base = self.place.api_url + (path if path.startswith("/user") else self.place.path + path)
+        base = self.place.api_url + (path if path.startswith(("/user", "/app")) else self.place.path + path)
         return str(httpx.URL(base, params=dict(params))) if params else base
 
     @cached_property
-    def _github(self) -> "GitHub[TokenAuthStrategy]":
-        from githubkit import GitHub, TokenAuthStrategy
+    def _github(self) -> "GitHub[UnauthAuthStrategy]":
+        from githubkit import GitHub, UnauthAuthStrategy
 
         return GitHub(
-            TokenAuthStrategy(self.place.token.get_secret_value()),
+            UnauthAuthStrategy(),
             base_url=self.place.api_url,
             user_agent="AgentOS",
             # A repository or an issue that moved is told, not followed: what was agreed on is this one.

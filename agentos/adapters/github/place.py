@@ -1,6 +1,5 @@
-"""Which repository of which GitHub, and the token that opens it."""
+"""Which repository of which GitHub, and who goes in."""
 
-import base64
 import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from agentos.adapters.github.access import Access, GitAuthorization, TokenAccess
 from agentos.domain.error import UsageError
 from agentos.workspace.target import Target
 
@@ -27,12 +27,12 @@ class GitHubPlace:
     web_url: str
     owner: str
     name: str
-    token: SecretStr
+    access: Access
     merge_method: MergeMethod = "merge"
 
     @classmethod
     def named(
-        cls, repo_key: str, token: SecretStr | None, *, api_url: str = "", merge_method: MergeMethod = "merge"
+        cls, repo_key: str, access: Access | SecretStr | None, *, api_url: str = "", merge_method: MergeMethod = "merge"
     ) -> "GitHubPlace":
         """The place that the repo-key `host/owner/name` names.
 
@@ -50,9 +50,10 @@ class GitHubPlace:
                 f"the repository's origin is on {host}, and github.api_url means {urlsplit(web).hostname}: "
                 f"set github.api_url to the API of {host} (GitHub Enterprise: https://{host}/api/v3)"
             )
-        if token is None or not token.get_secret_value().strip():
+        if access is None or (isinstance(access, SecretStr) and not access.get_secret_value().strip()):
             raise UsageError(f"GitHub asks for a token: {TOKEN_HINT}")
-        return cls(api, web, owner, name, token, merge_method)
+        way_in = TokenAccess(access) if isinstance(access, SecretStr) else access
+        return cls(api, web, owner, name, way_in, merge_method)
 
     @property
     def title(self) -> str:
@@ -71,8 +72,7 @@ class GitHubPlace:
 
     def git_target(self) -> Target:
         """The repository for git: its URL, and the token as a header that only the one git command is told."""
-        pair = f"x-access-token:{self.token.get_secret_value()}".encode()
-        return Target(f"{self.url}.git", f"Basic {base64.b64encode(pair).decode()}")
+        return Target(f"{self.url}.git", GitAuthorization(self.access))
 
 
 def _parts(repo_key: str) -> tuple[str, str, str]:

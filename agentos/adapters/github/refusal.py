@@ -35,12 +35,6 @@ def refusal(status: int, headers: Mapping[str, str], said: str, what: str, now: 
             kind=FailureKind.TRANSIENT,
             retry_after_s=asked,
         )
-    if status == 401:
-        return OutsideError(
-            f"GitHub does not know the token ({what}: {said}): it is wrong, has expired or was revoked; "
-            "let AGENTOS_GITHUB_TOKEN hold a valid one",
-            kind=FailureKind.DENIED,
-        )
     if status in (403, 451):
         return OutsideError(
             f"GitHub refuses this to the token ({what}: {said}): give it the rights that docs/howto/github.md names",
@@ -51,6 +45,15 @@ def refusal(status: int, headers: Mapping[str, str], said: str, what: str, now: 
     if status == 409:
         return OutsideError(f"GitHub says it changed meanwhile ({what}: {said})", kind=FailureKind.CONFLICT)
     return OutsideError(f"GitHub refuses the request ({what}: HTTP {status}, {said})", kind=FailureKind.INVALID)
+
+
+def unknown_access(said: str, what: str, mend: str) -> OutsideError:
+    """The error for a token that GitHub does not know; `mend`: what a person does about it."""
+    said = clean_text(said).strip().partition("\n")[0][:300]
+    return OutsideError(
+        f"GitHub does not know the token ({what}: {said}): it is wrong, has expired or was revoked; {mend}",
+        kind=FailureKind.DENIED,
+    )
 
 
 def wait_of(status: int, headers: Mapping[str, str], said: str, now: datetime) -> float | None:

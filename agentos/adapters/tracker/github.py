@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
+from agentos.adapters.github.account import account_of
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
@@ -146,8 +147,7 @@ class GitHubTracker:
     async def find_issue(self, key: EffectKey) -> IssueRef | None:
         """The issue we filed under `key`: ours, with the key in its last line."""
         us = await self._account()
-        creator = {"creator": us.login} if us is not None else {}
-        found = await self._api.pages("/issues", IssueAnswer, state="all", **creator)
+        found = await self._api.pages("/issues", IssueAnswer, state="all", creator=us.login)
         ours = (each for each in found if each.pull_request is None and _is(us, each.user))
         number = next((each.number for each in ours if last_line(each.body) == marker(key)), None)
         return None if number is None else IssueRef(self._repo, number)
@@ -205,14 +205,10 @@ class GitHubTracker:
             if exc.kind is not FailureKind.GONE:  # somebody else took it first
                 raise
 
-    async def _account(self) -> Account | None:
-        """The account of the token; None for an app's token, which may not ask who it is."""
+    async def _account(self) -> Account:
+        """The account that writes for us, by its number: comments of everybody else are not ours."""
         if self._us is None:
-            try:
-                self._us = await self._api.get("/user", Account)
-            except OutsideError as exc:
-                if exc.kind is not FailureKind.DENIED or "integration" not in str(exc):
-                    raise
+            self._us = await account_of(self._api)
         return self._us
 
     async def _there(self, number: int, asked: Awaitable[T]) -> T:
@@ -231,9 +227,6 @@ class GitHubTracker:
         )
 
 
-def _is(us: Account | None, user: Account | None) -> bool:
-    """Whether `user` is the account of our token. An app that may not ask who it is takes bots for itself: no person
-    can write as one."""
-    if user is None:
-        return False
-    return user.id == us.id if us is not None else user.kind == "Bot"
+def _is(us: Account, user: Account | None) -> bool:
+    """Whether `user` is the account that writes for us."""
+    return user is not None and user.id == us.id

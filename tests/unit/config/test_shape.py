@@ -152,7 +152,7 @@ def test_the_default_file_says_what_the_defaults_are(bare_world: Path) -> None:
     with environment({"AGENTOS_CONFIG": str(data_folder("configs") / "default.yaml")}):
         stated = load(bare_world / "repo").settings
     assert stated == load(bare_world / "repo").settings
-    unsaid = {"database_url", "github_token", "home", "until"}
+    unsaid = {"database_url", "github_token", "github_private_key", "home", "until"}
     assert set(_written("default.yaml")) == set(Settings.model_fields) - unsaid
 
 
