@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentos.adapters.opening import look_at_github, open_forge, open_repository, open_tracker
+from agentos.adapters.opening import look_at_github, open_deployer, open_forge, open_repository, open_tracker
 from agentos.adapters.registry import backend
 from agentos.config.load import Loaded, keys_present, load, secrets_present
 from agentos.config.models import choose, price_table
@@ -260,14 +260,13 @@ async def _ports(store: Store, home: Path, run: Run, fence: "Fence", where: tupl
     models = RecordedModels(_models(settings, run.ref.issue.number), store.exchanges, fence, purse)
     sandbox = await _sandbox(settings)
     agent = backend("agent", settings.agent.kind)
-    deployer = backend("deployer", "command" if settings.deploy else "artifact")
     return Ports(
         tracker=place.target.tracker,
         forge=open_forge(settings, repo, home, place.target.folder, place.target.repo),
         agent=agent(models=models, exchanges=store.exchanges, sandbox=sandbox, fence=fence),
         models=models,
         sandbox=sandbox,
-        deployer=deployer(home / "deployments", settings.deploy) if settings.deploy else deployer(home / "deployments"),
+        deployer=open_deployer(settings, home, place.target.repo),
         notifier=backend("notifier", "log")(home / "notices.jsonl"),
         clock=clock,
     )

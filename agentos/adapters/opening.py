@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentos.adapters.github.app import App, AppAccess
     from agentos.adapters.github.pace import Pace
     from agentos.adapters.github.place import GitHubPlace
+    from agentos.ports.deployer import Deployer
     from agentos.ports.forge import Forge
     from agentos.ports.tracker import Tracker
 
@@ -50,6 +51,24 @@ def open_forge(settings: Settings, repo: OwnedRepository, home: Path, folder: Pa
     else:
         forge = made(repo, folder, home / "forge" / safe_name(repo_key))
     return forge
+
+
+def open_deployer(settings: Settings, home: Path, repo_key: str) -> "Deployer":
+    """The deployer the settings want: a command's, GitHub's, or the commit's own files. Raises: as `open_tracker`."""
+    folder, deploy = home / "deployments", settings.deploy
+    if deploy is None:
+        artifact: Deployer = backend("deployer", "artifact")(folder)
+        return artifact
+    command: Deployer | None = backend("deployer", "command")(folder, deploy) if deploy.run else None
+    if deploy.kind != GITHUB:
+        assert command is not None
+        return command
+    from agentos.adapters.github.client import GitHubClient
+
+    place = _place(settings, repo_key)
+    client = GitHubClient(place, backend("clock", "system")(), _pace(place.api_url, place.access))
+    shown: Deployer = backend("deployer", GITHUB)(client, deploy, command)
+    return shown
 
 
 async def look_at_github(settings: Settings, repo_key: str) -> str:

@@ -35,6 +35,7 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
     "deployer": {
         "command": "agentos.adapters.deployer.command:CommandDeployer",
         "artifact": "agentos.adapters.deployer.artifact:ArtifactDeployer",
+        "github": "agentos.adapters.deployer.github:GitHubDeployer",
         "memory": "agentos.adapters.deployer.memory:MemoryDeployer",
     },
     "notifier": {

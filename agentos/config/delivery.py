@@ -1,8 +1,8 @@
 """Settings of what happens to a change outside: the repository's own CI, and where people try it."""
 
-from typing import Annotated
+from typing import Literal
 
-from pydantic import Field
+from pydantic import model_validator
 
 from agentos.config.words import Part, Seconds
 
@@ -20,10 +20,19 @@ class ChecksSettings(Part):
 
 
 class DeploySettings(Part):
-    """How a commit is made reachable for people."""
+    """How a commit is made reachable for people: by the command `run`; of kind `github` shown as a deployment there, or,
+    without `run`, by the repository's own workflows. `environment`: which of GitHub's."""
 
-    run: Annotated[str, Field(min_length=1)]
+    kind: Literal["command", "github"] = "command"
+    run: str = ""
     health: str = ""
     teardown: str = ""
     url: str = ""
+    environment: str = ""
     timeout_s: Seconds = 120.0
+
+    @model_validator(mode="after")
+    def _is_deployed_somehow(self) -> "DeploySettings":
+        if self.kind == "command" and not self.run.strip():
+            raise ValueError("needs run, the command that deploys (or kind: github, whose workflows may)")
+        return self

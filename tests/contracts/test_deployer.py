@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,12 +16,16 @@ import pytest
 
 from agentos.adapters.deployer.artifact import ArtifactDeployer
 from agentos.adapters.deployer.command import CommandDeployer
+from agentos.adapters.deployer.github import GitHubDeployer
 from agentos.adapters.deployer.memory import MemoryDeployer
 from agentos.adapters.deployer.place import Place
+from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.registry import BACKENDS
 from agentos.config.delivery import DeploySettings
 from agentos.domain.error import OutsideError
 from agentos.ports.deployer import Deployer, DeployRequest
+from tests.github.server import serving
+from tests.models.clock import NotingClock
 
 ONE, TWO = "1" * 40, "2" * 40
 SERVER = f"exec {sys.executable} -m http.server --bind 127.0.0.1 {{port}}"
@@ -31,10 +36,17 @@ def command(folder: Path) -> Deployer:
     return CommandDeployer(folder, DeploySettings(run=SERVER, url=URL, timeout_s=20))
 
 
-DEPLOYERS: dict[str, Callable[[Path], Deployer]] = {
-    "command": command,
-    "artifact": ArtifactDeployer,
-    "memory": lambda _: MemoryDeployer(),
+def github(folder: Path, stack: ExitStack) -> Deployer:
+    settings = DeploySettings(kind="github", run=SERVER, url=URL, timeout_s=20)
+    client = GitHubClient(stack.enter_context(serving()).place(), NotingClock())
+    return GitHubDeployer(client, settings, CommandDeployer(folder, settings))
+
+
+DEPLOYERS: dict[str, Callable[[Path, ExitStack], Deployer]] = {
+    "command": lambda folder, _: command(folder),
+    "artifact": lambda folder, _: ArtifactDeployer(folder),
+    "memory": lambda *_: MemoryDeployer(),
+    "github": github,
 }
 slow = pytest.mark.slow
 
@@ -53,9 +65,10 @@ async def folder(tmp_path: Path) -> AsyncIterator[Path]:
         await sweeper.teardown(left.name)
 
 
-@pytest.fixture(params=[pytest.param(name, marks=slow if name == "command" else ()) for name in DEPLOYERS])
-def deployer(request: pytest.FixtureRequest, folder: Path) -> Deployer:
-    return DEPLOYERS[request.param](folder)
+@pytest.fixture(params=[pytest.param(name, marks=slow if name in ("command", "github") else ()) for name in DEPLOYERS])
+def deployer(request: pytest.FixtureRequest, folder: Path) -> Iterator[Deployer]:
+    with ExitStack() as stack:
+        yield DEPLOYERS[request.param](folder, stack)
 
 
 def wanted(folder: Path, sha: str = ONE, name: str = "demo_1") -> DeployRequest:

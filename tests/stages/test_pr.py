@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from agentos.adapters.deployer.artifact import ArtifactDeployer
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
 from agentos.domain.package import Fate
 from agentos.domain.pipeline import Verdict
 from agentos.workflows.kit.state import RunState
@@ -117,6 +119,30 @@ async def test_a_deployment_that_is_configured_and_fails_blocks_with_its_words(e
     assert (state["verdict"], wait.code, wait.evidence) == (Verdict.BLOCK, "deploy_failed", ("the port is taken",))
     made.deployer.broken = ""
     assert (await made.stand.run_stage(build(), {**state, "wait": {}}))["verdict"] == Verdict.PASS
+
+
+@pytest.mark.parametrize("deploy", [None, {"run": "serve", "url": "http://127.0.0.1:{port}/"}])
+async def test_what_only_this_machine_can_open_is_no_review_target_on_github(
+    equip: Equip, deploy: dict[str, str] | None
+) -> None:
+    made = await delivered(equip, forge={"kind": "github"}, deploy=deploy)
+    state = await made.stand.run_stage(build(), made.state)
+    wait = blocker(state)
+    assert (state["verdict"], wait.code) == (Verdict.BLOCK, "deploy_unreachable")
+    assert await made.said() == []
+    assert bool(made.deployer.deployed) is (deploy is None), "what is known beforehand is not even started"
+
+
+async def test_a_deployer_that_is_out_of_reach_is_asked_later_and_blocks_nothing(equip: Equip) -> None:
+    made = await delivered(equip)
+
+    async def away(_: object) -> None:
+        raise OutsideError("GitHub does not answer", kind=FailureKind.TRANSIENT)
+
+    made.deployer.find = away  # type: ignore[method-assign,assignment]
+    with pytest.raises(OutsideError) as caught:
+        await made.stand.run_stage(build(), made.state)
+    assert caught.value.kind is FailureKind.TRANSIENT
 
 
 async def test_a_deployment_that_died_is_made_again_when_the_stage_is_visited_again(equip: Equip) -> None:

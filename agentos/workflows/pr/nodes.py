@@ -31,6 +31,8 @@ from agentos.workspace.export import export_tree
 
 OPTED_OUT = frozenset({FailureKind.GONE, FailureKind.DENIED})
 """What a withdrawn consent looks like; never the deployment's own failure."""
+PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
+"""A service that is asked again later."""
 
 
 async def push(state: RunState, step: Step) -> RunState:
@@ -97,8 +99,10 @@ async def _text(state: RunState, step: Step) -> tuple[str, str]:
 
 async def deploy(state: RunState, step: Step) -> RunState:
     """The commit, somewhere a person can try it; where a deployment is configured and fails, the stage blocks."""
-    deployer, sha = step.ctx.ports.deployer, state["good_sha"]
+    deployer, sha, settings = step.ctx.ports.deployer, state["good_sha"], step.ctx.settings
     request = deploy_request(step.ctx, sha)
+    if settings.deploy is not None and (refused := rules.unreachable(settings.deploy.url, settings)):
+        return _unreachable(step, refused)
 
     async def find() -> Found | None:
         found = await deployer.find(request)
@@ -113,12 +117,20 @@ async def deploy(state: RunState, step: Step) -> RunState:
         # Looked up anew in each cycle and try: a deployment may have died since the last one.
         found = await step.once(f"deploy@{sha}", find=find, act=act, version=_visit(state, step))
     except OutsideError as exc:
-        if exc.kind in OPTED_OUT:
+        if exc.kind in OPTED_OUT | PASSING:
             raise
         needs = ("a deploy command that works for this commit (`deploy:` in WORKFLOW.md), then retry",)
         title = f"commit {sha[:12]} could not be deployed"
         return blocked(step.stage, "deploy_failed", title, evidence=(str(exc),), needs=needs)
-    return {"deployment": dump(rules.described(load(Deployment, found["deployment"]), state["branch"]))}
+    deployment = load(Deployment, found["deployment"])
+    if refused := rules.unreachable(deployment.url, settings):
+        return _unreachable(step, refused)
+    return {"deployment": dump(rules.described(deployment, state["branch"]))}
+
+
+def _unreachable(step: Step, why: str) -> RunState:
+    needs = ("an address that whoever reviews can open (`deploy.url`, or the environment's url), then retry",)
+    return blocked(step.stage, "deploy_unreachable", why, needs=needs)
 
 
 def _visit(state: RunState, step: Step) -> str:
@@ -132,7 +144,7 @@ async def _put_files(state: RunState, step: Step, request: DeployRequest) -> Non
         return
     fresh = request.folder.with_suffix(".new")
     await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
-    if step.ctx.settings.deploy is not None:
+    if step.ctx.settings.deploy is not None and step.ctx.settings.deploy.run:
         await export_tree(step.ctx.repo, request.sha, fresh)
     else:
         fresh.mkdir(parents=True)

@@ -2,14 +2,18 @@
 
 import re
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
+from agentos.config.settings import Settings
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.change import ChangeReport
 from agentos.domain.decision import ACCEPTED_BY, in_a_comment
 from agentos.domain.document import Deployment, IssueBrief
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue
+from agentos.domain.naming import clean_text
 from agentos.domain.package import ReviewPackage
 from agentos.domain.run import RunRef
 from agentos.domain.status import WaitKind
@@ -91,6 +95,41 @@ def described(deployment: Deployment, branch: str) -> Deployment:
         return deployment
     hint = f"Nothing is deployed: read the report, or check out `{branch}` to try the change."
     return replace(deployment, instructions=hint)
+
+
+def unreachable(url: str, settings: Settings) -> str:
+    """Why nobody but this machine, or its network, can open `url`; empty where that does not matter or they can.
+
+    It matters where people review on GitHub: they sit anywhere.
+    """
+    if "github" not in (settings.tracker.kind, settings.forge.kind) or not url:
+        return ""
+    host = _host(url)
+    if host is None or host == "localhost" or host.endswith((".localhost", ".local")) or _is_near(host):
+        return (
+            f"{clean_text(url)[:200]} can be opened on this machine or its network alone, and review happens on GitHub"
+        )
+    return ""
+
+
+def _host(url: str) -> str | None:
+    """The host of an address on the web, in small letters; None for any other."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return (parts.hostname or "").rstrip(".") or None if parts.scheme in ("http", "https") else None
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is an address of this machine, a private or a link-local one, however it is spelled."""
+    if host.isdigit():
+        host = str(int(host) & 0xFFFF_FFFF)
+    try:
+        address = ip_address(int(host) if host.isdigit() else host.partition("%")[0])
+    except ValueError:  # a name; one that ends in a number is an odd spelling of an address (127.1, 0x7f.1)
+        return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is not None
+    return not address.is_global
 
 
 def subject_of(ref: ArtifactRef) -> str:

@@ -31,7 +31,7 @@ WRONG = [
     ("tracker: {folder: /etc}", "it should be a folder inside the repository"),
     ("commands: {Test It: x}", "commands.Test It"),
     ("orchestrator: {stages: {lld: {drafter: opus}}}", "should be provider:model, for example"),
-    ("deploy: {health: x}", "deploy.run is missing."),
+    ("deploy: {health: x}", "deploy needs run, the command that deploys"),
     ("scope: {paths: src}", "WORKFLOW.md: scope.paths is 'src', it should be a valid tuple"),
     ("scope: {paths: ['!']}", "it should be a glob as in .gitignore, for example src/**"),
     ("scope: {types: [bugs]}", "scope.types"),

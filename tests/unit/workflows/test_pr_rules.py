@@ -2,9 +2,11 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentos.config.settings import ForgeSettings, Settings, TrackerSettings
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
 from agentos.domain.change import Undone
@@ -174,3 +176,47 @@ def test_only_the_measurement_of_an_undone_round_tells_of_one() -> None:
     assert rules.is_undone(ref(ArtifactKind.CHECKS, "undone-0123456789ab.json"))
     assert not rules.is_undone(ref(ArtifactKind.CHECKS, "change.json"))
     assert not rules.is_undone(ref(ArtifactKind.LOG, "undone-0123456789ab.txt"))
+
+
+GITHUB = Settings(forge=ForgeSettings(kind="github"))
+NEAR = (
+    "http://127.0.0.1:{port}/",
+    "http://127.9.9.9/",
+    "http://localhost:8000/",
+    "https://LOCALHOST./",
+    "http://app.localhost/",
+    "http://[::1]:8000/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[fe80::1%25eth0]/",
+    "http://0.0.0.0:8000/",
+    "http://10.1.2.3/",
+    "http://172.16.0.1/",
+    "http://192.168.0.7/",
+    "http://169.254.169.254/latest/",
+    "http://printer.local/",
+    "http://2130706433/",
+    "http://127.1/",
+    "http://0x7f.0.0.1/",
+    "http://0177.0.0.1/",
+    "http://somebody@127.0.0.1/",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "http://[::1",
+    "http:///nowhere",
+    "app",
+)
+
+
+@pytest.mark.parametrize("url", NEAR)
+def test_an_address_of_this_machine_or_its_network_is_nothing_to_review_on_github(url: str) -> None:
+    assert "on this machine or its network alone" in rules.unreachable(url, GITHUB)
+    assert rules.unreachable(url, Settings(tracker=TrackerSettings(kind="github"))) != ""
+    assert rules.unreachable(url, Settings()) == "", "somebody who sits here may open it"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://pr-7.preview.example/", "http://93.184.215.14/", "https://[2606:2800:21f::1]/", "https://a1.example"],
+)
+def test_an_address_that_everybody_can_open_is_taken(url: str) -> None:
+    assert rules.unreachable(url, GITHUB) == ""
