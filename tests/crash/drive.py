@@ -47,3 +47,17 @@ def drive(target: Path, most_waits: int | None = None) -> str:
     It stops at the wait behind the `most_waits` it decided: `waiting`.
     """
     return asyncio.run(_drive(target, most_waits))
+
+
+async def _go(target: Path) -> str:
+    place = await open_place(target)
+    url = place.settings.database_url
+    async with open_desk(place.settings.home, url.get_secret_value() if url else None) as desk:
+        run = await start(desk, place.target, 1)
+        wait = await desk.store.runs.wait(run.ref.id)
+        return " ".join(filter(None, (run.job, run.outcome, wait.kind if wait else "", run.error)))
+
+
+def go(target: Path) -> str:
+    """How far issue 1 in `target` comes by itself: `waiting review`, `retry_wait <why>`, `succeeded merged`."""
+    return asyncio.run(_go(target))

@@ -1,7 +1,7 @@
 """A process that has imported everything and forks a driver for each order: a cell then costs its run, not its imports.
 
 Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "obedient",
-"most_waits"} -> {"ended", "signal", "statements", "peak_bytes"}. With "words" it is the command line that is called in the target, its
+"most_waits", "alone"} -> {"ended", "signal", "statements", "peak_bytes"}. "alone": nobody decides, and waits for the network are short. With "words" it is the command line that is called in the target, its
 output goes to the files "out" and "err", and "ended" is its exit code.
 """
 
@@ -36,21 +36,26 @@ def _point(name: str) -> None:
 
 crash.crash_point = _point  # before anybody imports the name
 
+import githubkit  # noqa: E402, F401
+import httpx  # noqa: E402, F401
 import junitparser  # noqa: E402, F401
 import langchain.agents  # noqa: E402, F401
 
 import agentos.adapters.agent.native.agent  # noqa: E402
 import agentos.adapters.deployer.artifact  # noqa: E402
+import agentos.adapters.forge.github  # noqa: E402
 import agentos.adapters.forge.local  # noqa: E402
 import agentos.adapters.model.scripted_model  # noqa: E402
 import agentos.adapters.notifier.log  # noqa: E402
 import agentos.adapters.sandbox.process  # noqa: E402
-import agentos.adapters.tracker.files  # noqa: E402, F401
+import agentos.adapters.tracker.files  # noqa: E402
+import agentos.adapters.tracker.github  # noqa: E402, F401
+from agentos.adapters.clock.system import SystemClock  # noqa: E402
 from agentos.cli.main import main as agentos_main  # noqa: E402
 from agentos.workflows.kit.step import Step  # noqa: E402
 from agentos.workflows.orchestrator.graph import stage_graphs  # noqa: E402
 from tests.crash.database_faults import count_statements, restart_server  # noqa: E402
-from tests.crash.drive import drive  # noqa: E402
+from tests.crash.drive import drive, go  # noqa: E402
 from tests.crash.mutant import do_then_record  # noqa: E402
 from tests.security.obedient import obey  # noqa: E402
 
@@ -69,11 +74,22 @@ def _child(order: dict[str, Any], answer: int) -> None:
         _restarts[restart["at"]] = lambda: restart_server(Path(restart["home"]))
     crash.arm(order.get("crash_at", ""))
     try:
-        ended = str(_called(order)) if order.get("words") else drive(Path(order["target"]), order.get("most_waits"))
+        ended = _ended(order)
     except BaseException:  # noqa: BLE001 - whatever it was, the test shall see it
         ended = traceback.format_exc()
     os.write(answer, json.dumps({"ended": ended, "statements": statements()}).encode())
     os._exit(0)
+
+
+def _ended(order: dict[str, Any]) -> str:
+    """What the order came to, in words."""
+    if order.get("words"):
+        return str(_called(order))
+    if not order.get("alone"):
+        return drive(Path(order["target"]), order.get("most_waits"))
+    real = SystemClock.sleep
+    SystemClock.sleep = lambda self, seconds: real(self, seconds / 100)  # type: ignore[method-assign]  # hasty, not another
+    return go(Path(order["target"]))
 
 
 def _called(order: dict[str, Any]) -> int:

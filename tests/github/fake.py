@@ -49,6 +49,16 @@ class Entry:
     did: bool = False
 
 
+@dataclass(frozen=True)
+class Heard:
+    """One request as it came over the wire, git's included; `at`: the entries of the ledger before it."""
+
+    method: str
+    path: str
+    body: bytes
+    at: int
+
+
 @dataclass
 class Request:
     """One request to the API: who asks, and the parts of its address."""
@@ -85,6 +95,7 @@ class FakeGitHub:
     permissions: dict[Who, str] = field(default_factory=lambda: {US: "write", ANNA: "write"})
     blockers: dict[int, list[int]] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
     remaining: int = 5000
     is_behind: bool = False
     """Whether pull requests do not see what was pushed lately."""

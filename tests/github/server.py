@@ -22,7 +22,7 @@ from agentos.ports.clock import Clock
 from tests.github.app_routes import APP_ROUTES, FOR_THE_APP
 from tests.github.apps import APP_ID, private_key
 from tests.github.ci_routes import CI_ROUTES
-from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Request, Route, Who
+from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Heard, Request, Route, Who
 from tests.github.routes import ROUTES
 
 ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES)
@@ -95,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         raw = self._body()
         with self.server.lock:
+            github = self.server.state.github
+            github.heard.append(Heard(self.command, self.path, raw, len(github.ledger)))
             if self.path.startswith(GIT):
                 self._git(raw)
             elif self.path.startswith(ELSEWHERE):
