@@ -55,10 +55,11 @@ def prepared(server: Server) -> Look:
 
 
 REFUSED = frozenset({FailureKind.GONE, FailureKind.DENIED, FailureKind.INVALID})
+ABSENT = frozenset({FailureKind.GONE})
 ENDPOINTS: dict[str, tuple[Callable[[Look], Awaitable[None]], frozenset[FailureKind]]] = {
     "check runs": (Look.read, frozenset()),
-    "statuses": (Look.read, frozenset()),
-    "suites": (Look.read, frozenset()),
+    "statuses": (Look.read, ABSENT),
+    "suites": (Look.read, ABSENT),
     "rules": (Look.read, REFUSED),
     "protection": (Look.read, REFUSED),
     "rerun failed": (Look.run_again, REFUSED),

@@ -10,8 +10,9 @@ from agentos.adapters.forge.local import LocalForge
 from agentos.adapters.forge.memory import MemoryForge
 from agentos.domain.ci import CiCheck, CiReport, CiState
 from agentos.domain.decision import DecisionKind
-from agentos.domain.error import NotYet
+from agentos.domain.error import NotYet, OutsideError
 from agentos.domain.event import EventKind
+from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import Stage, Verdict
 from agentos.workflows.finalize import graph as finalize
 from agentos.workflows.kit.state import RunState
@@ -20,6 +21,7 @@ from agentos.workflows.review.graph import build as build_review
 from tests.models.clock import SkippingClock
 from tests.stages.conftest import REPO, Equip
 from tests.stages.delivery import MENDED, Delivery, Thread, blocker, delivered
+from tests.stages.test_pr import MOST_CALLS, Died, mortal
 from tests.stages.test_review import AUTO, Work
 
 pytestmark = pytest.mark.slow
@@ -208,6 +210,38 @@ async def test_a_commit_is_run_again_once_however_often_it_is_looked_at(equip: E
         state = await at.published()
         assert (state["verdict"], blocker(state).code) == (Verdict.BLOCK, "checks_broken")
     assert at.forge.memory.reruns == ["run:1"]
+
+
+async def test_nothing_is_run_again_for_an_issue_that_was_closed_meanwhile(equip: Equip) -> None:
+    at = await scene(equip)
+    await at.published()
+    at.fails()
+    await at.made.stand.tracker.close(at.made.stand.ctx.issue, "not wanted")
+    with pytest.raises(OutsideError) as caught:
+        await at.published()
+    assert (caught.value.kind, at.forge.memory.reruns) == (FailureKind.GONE, [])
+
+
+@pytest.mark.parametrize("passes", [True, False])
+async def test_dying_at_any_call_while_checks_are_watched_runs_nothing_again_twice(equip: Equip, passes: bool) -> None:
+    at = await scene(equip)
+    at.fails()
+    if passes:
+        red = at.forge.memory.after_rerun["run:1"]
+        at.forge.memory.after_rerun["run:1"] = replace(red, checks=(replace(red.checks[0], state=CiState.PASSED),))
+    given: Any = at.made.state
+    state: RunState = {}
+    deaths = 0
+    while not state:
+        try:
+            state = await Thread(mortal(at.made, [1 + deaths % MOST_CALLS]), build()).go(given)
+        except Died:
+            deaths += 1
+            given = None
+    assert deaths > MOST_CALLS
+    assert len(at.forge.memory.reruns) <= 1
+    assert (state["verdict"], len(state.get("feedback", []))) in [(Verdict.PASS, 0), (Verdict.PASS, 1)]
+    assert bool(await at.made.said()) is not bool(state["feedback"]), "shown, or sent to work; never neither"
 
 
 async def test_what_fails_at_the_base_too_is_told_and_not_worked_on(equip: Equip) -> None:

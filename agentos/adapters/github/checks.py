@@ -27,6 +27,7 @@ from agentos.domain.naming import clean_text
 T = TypeVar("T")
 ACTIONS = "github-actions"
 _REFUSED = frozenset({FailureKind.GONE, FailureKind.DENIED, FailureKind.INVALID})
+_ABSENT = frozenset({FailureKind.GONE})
 _RUN_URL = re.compile(r"/actions/runs/(\d+)/job/\d+")
 _ENDS = {
     "success": CiState.PASSED,
@@ -68,8 +69,11 @@ class GitHubChecks:
                     kind=FailureKind.TRANSIENT,
                 ) from exc
             raise
-        statuses = await self._api.pages(f"/commits/{sha}/statuses", StatusAnswer)
-        suites = await self._api.pages_of(f"/commits/{sha}/check-suites", SuitesPage, lambda page: page.check_suites)
+        # A repository that is there and has no such list has none of them; a missing right is told (I4).
+        asked = self._api.pages(f"/commits/{sha}/statuses", StatusAnswer)
+        statuses = await self._unless_refused(asked, (), refused=_ABSENT)
+        more = self._api.pages_of(f"/commits/{sha}/check-suites", SuitesPage, lambda page: page.check_suites)
+        suites = await self._unless_refused(more, (), refused=_ABSENT)
         required = await self.required(base)
         found = [
             *(_of_run(each, required) for each in runs),
@@ -129,12 +133,14 @@ class GitHubChecks:
         places = (f"{each.path}:{each.start_line}: {each.title or ''} {each.message or ''}" for each in notes)
         return "\n".join(filter(None, [found.output.title, found.output.summary, found.output.text, *places]))
 
-    async def _unless_refused(self, asked: Awaitable[T], otherwise: T) -> T:
+    async def _unless_refused(
+        self, asked: Awaitable[T], otherwise: T, *, refused: frozenset[FailureKind] = _REFUSED
+    ) -> T:
         """The answer, or `otherwise` where GitHub has nothing there for this token."""
         try:
             return await asked
         except OutsideError as exc:
-            if exc.kind in _REFUSED:
+            if exc.kind in refused:
                 return otherwise
             raise
 

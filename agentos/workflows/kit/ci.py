@@ -153,7 +153,7 @@ async def rerun_checks(state: RunState, step: Step) -> RunState:
         if not await forge.rerun(handle):
             refused.append(handle)
 
-    await step.at_most_once(f"ci-rerun:{handle}@{state['good_sha']}", act)
+    await step.at_most_once(f"ci-rerun:{handle}@{state['good_sha']}", act, consent=True)
     return {"ci": {**ci, "tried": with_item(ci["tried"], handle, "" if refused else now.isoformat())}}
 
 

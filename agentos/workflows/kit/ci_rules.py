@@ -145,9 +145,13 @@ def is_machines(check: CiCheck, said: str) -> bool:
 
 
 def excerpt(log: str) -> str:
-    """The part of a log that tells of the failure: from its first telling line on; its end where none tells."""
+    """The part of a log that tells of the failure: what stands before the line that GitHub marks as the error; else from
+    the first telling line on; else its end."""
     lines = [_TIME.sub("", line).rstrip() for line in clean_text(log).splitlines()]
     lines = [line for line in lines if line.strip() and not line.startswith(("##[group]", "##[endgroup]"))]
+    marked = next((at for at, line in enumerate(lines) if line.startswith("##[error]")), None)
+    if marked is not None:
+        return "\n".join(lines[max(0, marked + 1 - MOST_LINES) : marked + 1])[-MOST_CHARACTERS:]
     start = next((at for at, line in enumerate(lines) if _TELLING.search(line)), max(0, len(lines) - MOST_LINES))
     return "\n".join(lines[start : start + MOST_LINES])[:MOST_CHARACTERS]
 

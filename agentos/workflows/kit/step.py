@@ -139,13 +139,16 @@ class Step:
         await self.emit(EventKind.EFFECT_DONE, key=key, version=version, result=found)
         return found
 
-    async def at_most_once(self, key: str, act: Callable[[], Awaitable[None]]) -> None:
-        """Effect: `act` was done, unless it was begun before: for what cannot be read back, losing beats doubling."""
+    async def at_most_once(self, key: str, act: Callable[[], Awaitable[None]], *, consent: bool = False) -> None:
+        """Effect: `act` was done, unless it was begun before: for what cannot be read back, losing beats doubling.
+        `consent`: as in `once`, asked before it counts as begun."""
         effects, fence, issue = self.ctx.store.effects, self.ctx.fence, self.ctx.issue
         effect, point = EffectKey(key), f"effect:{key.split('@')[0].split(':')[0]}"
         crash_point(f"{point}:{CrashPoint.BEFORE_INTENT}")
         if await effects.get(issue, effect) is not None:
             return
+        if consent:
+            await self._require_consent(key)
         await effects.intend(fence, issue, effect)
         crash_point(f"{point}:{CrashPoint.AFTER_INTENT}")
         await act()

@@ -142,11 +142,15 @@ LOG = """2026-01-01T00:00:00.1234567Z ##[group]Run make
 """
 
 
-def test_the_telling_part_of_a_log_begins_where_it_fails_and_holds_no_times() -> None:
+def test_the_telling_part_of_a_log_is_where_it_fails_and_holds_no_times() -> None:
     assert rules.excerpt(LOG).splitlines() == [
+        "collecting 12 items",
         "tests/test_a.py:9: AssertionError: 3 != 4",
         "##[error]Process completed with exit code 2.",
     ]
+    chatty = "npm warn error-ex is old\n" * 900 + LOG + "2026-01-01T00:00:04.1234567Z Post job cleanup.\n" * 50
+    assert rules.excerpt(chatty).endswith("AssertionError: 3 != 4\n##[error]Process completed with exit code 2.")
+    assert rules.excerpt("ok\nE   assert 3 == 4\nbye").splitlines() == ["E   assert 3 == 4", "bye"]
     endless = "\n".join(f"line {n}" for n in range(10_000))
     assert rules.excerpt(endless).splitlines()[-1] == "line 9999"
     assert len(rules.excerpt("error " + "x" * 100_000)) <= rules.MOST_CHARACTERS
