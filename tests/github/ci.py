@@ -1,5 +1,6 @@
 """The CI and the deployments of the fake GitHub: what runs for a commit, and what a branch requires."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ class Ci:
     rerun_ends: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     may: set[str] = field(default_factory=lambda: {"checks", "protection", "rerun"})
+    starts: Callable[[str], None] = lambda _: None
+    """What happens when somebody looks at the checks of a commit for the first time: what its push would have begun."""
     elsewhere: list[dict[str, str]] = field(default_factory=list)
     """The headers of each request for a log, at the other host."""
     deployments: dict[int, dict[str, Any]] = field(default_factory=dict)
