@@ -15,6 +15,7 @@ from agentos.config.models import choose, price_table
 from agentos.config.settings import Settings
 from agentos.domain.error import UsageError
 from agentos.domain.event import Event
+from agentos.domain.finding import Check
 from agentos.domain.naming import repo_key
 from agentos.domain.run import Run
 from agentos.ports.sandbox import ANYWHERE
@@ -151,8 +152,8 @@ async def settings_at(folder: Path, *, inside: bool = False) -> tuple[Path | Non
     return (None, load(None)) if root is None else (root, await _loaded_at(root))
 
 
-async def github_at(root: Path, settings: Settings) -> str:
-    """What the token finds at GitHub; empty where the settings want nothing there. Raises as `look_at_github` does."""
+async def github_at(root: Path, settings: Settings) -> tuple[Check, ...]:
+    """What is found at GitHub; empty where the settings want nothing there. Raises as `look_at_github` does."""
     return await look_at_github(settings, await _repo_at(root))
 
 

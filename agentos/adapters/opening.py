@@ -1,5 +1,6 @@
 """The tracker, the forge and our own repository as the settings want them: which backend, and what it is made of."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from agentos.adapters.registry import backend
 from agentos.config.load import github_key, github_token
 from agentos.config.settings import Settings
 from agentos.domain.error import UsageError
+from agentos.domain.finding import Check
 from agentos.domain.naming import safe_name
 from agentos.workspace.repository import OwnedRepository
 
@@ -71,16 +73,32 @@ def open_deployer(settings: Settings, home: Path, repo_key: str) -> "Deployer":
     return shown
 
 
-async def look_at_github(settings: Settings, repo_key: str) -> str:
-    """What the token finds at GitHub, in one line; empty where neither tracker nor forge is there. Reads only.
+async def look_at_github(settings: Settings, repo_key: str) -> tuple[Check, ...]:
+    """What is found at GitHub, and what is missing there; empty where neither tracker nor forge is there. Reads only.
 
     Raises: UsageError or OutsideError where a run could not work with it.
     """
     if GITHUB not in (settings.tracker.kind, settings.forge.kind):
-        return ""
+        return ()
     from agentos.adapters.github.looking import look
 
     return await look(_place(settings, repo_key), backend("clock", "system")())
+
+
+async def set_up_github(
+    settings: Settings, repo_key: str, draft: tuple[str, Callable[[Path], str], Mapping[str, str]]
+) -> tuple[Check, ...]:
+    """Who goes in to the repository at GitHub, what they may not do there, and what was made for AgentOS or found.
+
+    `draft`: the policy's file name, its text by a folder that shows how the repository is tested, and the other files.
+    Raises: UsageError, or OutsideError where the repository is not there or nobody may write to it.
+    """
+    from agentos.adapters.github.looking import look
+    from agentos.adapters.github.set_up import Draft, GitHubSetUp
+
+    place, clock = _place(settings, repo_key), backend("clock", "system")()
+    seen = await look(place, clock)
+    return (*seen, *await GitHubSetUp(place, clock, _pace(place.api_url, place.access)).make(Draft(*draft)))
 
 
 def _place(settings: Settings, repo_key: str) -> "GitHubPlace":

@@ -82,6 +82,7 @@ class Request:
     stage: Stage | None = None
     model: str = ""
     from_brief: Path | None = None
+    github: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
@@ -145,7 +146,15 @@ def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
     rebuild = _issue(add("rebuild", "find a run again whose database is lost, and go on with it"))
     rebuild.add_argument("--dry-run", action="store_true", help="only say what was found, and where it would go on")
     _common(rebuild)
-    _common(add("init", "set a repository up: WORKFLOW.md and a tickets folder"))
+    init = add("init", "set a repository up: WORKFLOW.md, and tickets or GitHub")
+    init.add_argument(
+        "--github",
+        nargs="?",
+        const="",
+        metavar="OWNER/NAME",
+        help="a repository on GitHub; without a name, this clone's",
+    )
+    _common(init)
     new = add("new", "write a new ticket")
     new.add_argument("text", metavar="TITLE", help="what should be done, in a few words")
     _common(new)

@@ -281,11 +281,13 @@ class TicketDocument(_Part):
 
 
 class InitDocument(_Part):
-    """What `init` wrote, relative to the repository's folder; empty where all was there."""
+    """What `init` wrote, relative to the repository's folder; empty where all was there. With `--github`, `folder` is the
+    repository's key, and `checks` say what was made there or found, and what is left for a person."""
 
     schema_: str = Field(default="agentos.init/v1", alias="schema")
     folder: str
     written: list[str]
+    checks: list[CheckDocument] = []
 
 
 def text_of(document: BaseModel) -> str:

@@ -14,9 +14,8 @@ from agentos.cli.terminal import as_called, one_line
 from agentos.config.load import Loaded, keys_present
 from agentos.config.settings import Settings
 from agentos.domain.error import AgentOSError
+from agentos.domain.finding import Check, Grade
 from agentos.runs.checkup import (
-    Check,
-    Grade,
     check_database,
     check_disk,
     check_home,
@@ -96,9 +95,8 @@ async def examine(folder: Path, *, inside: bool) -> tuple[Check, ...]:
 
 
 async def _github(root: Path, settings: Settings) -> tuple[Check, ...]:
-    """What the token finds at GitHub; nothing where the settings want nothing there."""
+    """What is found at GitHub, and what is missing there; nothing where the settings want nothing there."""
     try:
-        found = await github_at(root, settings)
+        return await github_at(root, settings)
     except AgentOSError as exc:
         return (Check("GitHub", Grade.FAIL, str(exc), "docs/howto/github.md says how GitHub is set up"),)
-    return (Check("GitHub", Grade.OK, found),) if found else ()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from agentos.bootstrap import commit_paths, open_place, root_of, write_ticket, write_ticket_form
 from agentos.cli.args import Request
-from agentos.cli.documents import InitDocument, TicketDocument, text_of
-from agentos.cli.terminal import ask, asks_on_terminal, command, near, tell
-from agentos.config.workflow import WORKFLOW_FILE, render_template
+from agentos.cli.documents import CheckDocument, InitDocument, TicketDocument, text_of
+from agentos.cli.terminal import ask, asks_on_terminal, command, near, one_line, tell
+from agentos.config.workflow import WORKFLOW_FILE, for_github, render_template
 from agentos.domain.error import UsageError
+from agentos.domain.finding import Grade
+from agentos.runs.result import ExitCode
 
 TICKETS = "tickets"
 _JUNIT = "--junitxml={junit}"
@@ -31,6 +33,8 @@ class Commands:
 
 def init(request: Request) -> int:
     """The exit code of setting a repository up."""
+    if request.github is not None:
+        return _init_on_github(request, request.github)
     root = root_of(request.repo)
     written = tuple(_write(root))
     tell()
@@ -42,6 +46,42 @@ def init(request: Request) -> int:
         print(text_of(InitDocument(folder=str(root), written=list(written))))
     tell(f"Next: {command(request, 'new', shlex.quote('what should be different'))}")
     return 0
+
+
+def _init_on_github(request: Request, named: str) -> int:
+    """The exit code of setting a repository on GitHub up: 3 where something is left for a person."""
+    from agentos.onboarding import set_up  # which speaks to GitHub, as nothing else here does
+
+    made = asyncio.run(set_up(named, request.repo, _policy))
+    failed = any(check.grade is Grade.FAIL for check in made.checks)
+    if request.json:
+        told = [
+            CheckDocument(name=each.name, grade=each.grade, found=each.found, mend=each.mend) for each in made.checks
+        ]
+        print(text_of(InitDocument(folder=made.repo, written=[], checks=told)))
+    else:
+        for check in made.checks:
+            tell(f"{check.grade:<4}  {check.name}: {one_line(check.found)}")
+            if check.mend:
+                tell(f"      {one_line(check.mend)}")
+    tell()
+    if failed:
+        tell(f"What is left for you stands above; then once more: {command(request, 'init', '--github', made.title)}")
+        return int(ExitCode.BLOCKED)
+    tell("Next: merge the pull request, and in a clone of the repository:")
+    tell(f"  {command(request, 'doctor')}")
+    tell(f"  {command(request, 'run', '--issue', 'N')}")
+    tell(
+        "Issues and pull requests are on GitHub by that WORKFLOW.md; for every repository, your own configuration says it:"
+    )
+    tell("  tracker: {kind: github}")
+    tell("  forge: {kind: github}")
+    return 0
+
+
+def _policy(root: Path) -> str:
+    guessed = guess_commands(root)
+    return for_github(render_template(test=guessed.test, setup=guessed.setup, focused=guessed.focused))
 
 
 def new(request: Request) -> int:

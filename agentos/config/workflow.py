@@ -11,6 +11,18 @@ from agentos.domain.error import UsageError
 from agentos.domain.naming import clean_text, text_digest
 
 WORKFLOW_FILE = "WORKFLOW.md"
+_TICKETS = """\
+# Where issues live: one Markdown file each, in this folder.
+tracker:
+  folder: tickets
+"""
+_ON_GITHUB = """\
+# Issues live on GitHub, and changes are proposed there as pull requests.
+tracker:
+  kind: github
+forge:
+  kind: github
+"""
 _FENCE = re.compile(r"---[ \t]*")
 
 
@@ -52,3 +64,8 @@ def render_template(
             quoted = "'" + command.replace("'", "''") + "'"
             text = re.sub(rf"(?m)^  #? ?{name}: .*$", lambda _, n=name, q=quoted: f"  {n}: {q}", text, count=1)  # type: ignore[misc]
     return text.replace("folder: tickets", f"folder: {folder}")
+
+
+def for_github(template: str) -> str:
+    """That template for a repository whose issues and pull requests are on GitHub."""
+    return template.replace(_TICKETS, _ON_GITHUB)

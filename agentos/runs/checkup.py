@@ -5,14 +5,13 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from agentos.config.load import Loaded
 from agentos.config.models import choose, provider_table
 from agentos.config.settings import Settings
 from agentos.domain.error import AgentOSError, UsageError
+from agentos.domain.finding import Check, Grade
 from agentos.store.database import open_database
 from agentos.workspace.git import Git
 
@@ -20,24 +19,6 @@ GIT_AT_LEAST = (2, 38)
 """`git merge-tree --write-tree` came with it."""
 POSTGRESQL_AT_LEAST = 14
 LEAST_FREE_BYTES, FEW_FREE_BYTES = 200 * 1024**2, 2 * 1024**3
-
-
-class Grade(StrEnum):
-    """How bad it is: a run works, works with less than it might, or cannot work."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `mend`: what to do about it; empty where nothing is wrong."""
-
-    name: str
-    grade: Grade
-    found: str
-    mend: str = ""
 
 
 async def git_said() -> str:

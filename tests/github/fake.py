@@ -100,6 +100,9 @@ class FakeGitHub:
     is_behind: bool = False
     """Whether pull requests do not see what was pushed lately."""
     ci: Ci = field(default_factory=Ci)
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scopes: str | None = None
+    """What `X-OAuth-Scopes` says of a classic token; None for a token of another kind."""
     app: FakeApp | None = None
     """Whoever comes with a token comes as this App, where there is one."""
     _ids: int = 1000

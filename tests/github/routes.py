@@ -16,7 +16,7 @@ def _user(fake: FakeGitHub, request: Request) -> object:
 
 def _repository(fake: FakeGitHub, request: Request) -> object:
     rights = {"admin": False, "maintain": False, "push": True, "triage": True, "pull": True}
-    return filled(gh.FullRepository, full_name=f"{OWNER}/{NAME}", permissions=rights)
+    return filled(gh.FullRepository, full_name=f"{OWNER}/{NAME}", permissions=rights, default_branch="main")
 
 
 def _get_issue(fake: FakeGitHub, request: Request) -> object:
@@ -111,6 +111,10 @@ def _list_pulls(fake: FakeGitHub, request: Request) -> object:
 def _create_pull(fake: FakeGitHub, request: Request) -> object:
     body = request.body
     _require_body(body)
+    if not {"head", "base"} <= set(body):
+        raise Refused(
+            422, "Validation Failed", ({"resource": "PullRequest", "field": "base", "code": "missing_field"},)
+        )
     head, base = "" if fake.is_behind else fake.ref(body["head"]), fake.ref(body["base"])
     for name, found in (("head", head), ("base", base)):
         if not found:

@@ -24,8 +24,9 @@ from tests.github.apps import APP_ID, private_key
 from tests.github.ci_routes import CI_ROUTES
 from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Heard, Request, Route, Who
 from tests.github.routes import ROUTES
+from tests.github.set_up_routes import SET_UP_ROUTES
 
-ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES)
+ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES, *SET_UP_ROUTES)
 API = "/api/v3"
 ELSEWHERE = "/elsewhere/"
 """Where GitHub keeps the logs of jobs: another host there, another part of this one here."""
@@ -200,6 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         limits = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": str(github.remaining), "X-RateLimit-Reset": "1"}
+        if github.scopes is not None:
+            limits["X-OAuth-Scopes"] = github.scopes
         for name, value in {"Content-Type": "application/json; charset=utf-8", **limits, **(headers or {})}.items():
             self.send_header(name, value)
         if status != 304:

@@ -69,6 +69,25 @@ class GitHubClient:
         self._keep(url, answer)
         return found
 
+    async def get_with(self, path: str, model: type[T], header: str) -> tuple[T, str | None]:
+        """As `get`, with what a header of the answer says; None where it is not there. Raises: OutsideError."""
+        url = self._url(path, {})
+        answer, found = await self._try(_Request("GET", url), model, again=True)
+        self._keep(url, answer)
+        return found, answer.headers.get(header)
+
+    async def may_post(self, path: str) -> bool:
+        """Whether a change at `path` would be taken: an empty one is refused for what it says, not for a missing right.
+        Raises: OutsideError."""
+        try:
+            await self.make("POST", path, {}, _Changed, again=True)
+        except OutsideError as exc:
+            if exc.kind in (FailureKind.DENIED, FailureKind.GONE):
+                return False
+            if exc.kind not in (FailureKind.INVALID, FailureKind.CONFLICT):
+                raise
+        return True
+
     async def pages(self, path: str, model: type[T], **params: str | int) -> tuple[T, ...]:
         """All items of the list at `path`, read to its last page. Raises: OutsideError."""
         return await self.pages_of(path, list[model], tuple, **params)  # type: ignore[valid-type]

@@ -115,6 +115,8 @@ class RepositoryAnswer(_Answer):
 
     full_name: str
     archived: bool = False
+    private: bool = True
+    default_branch: str = "main"
     permissions: dict[str, bool] = Field(default_factory=dict)
 
 

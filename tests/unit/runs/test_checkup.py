@@ -8,9 +8,8 @@ from agentos.config.load import Loaded
 from agentos.config.settings import Settings
 from agentos.config.workflow import Workflow
 from agentos.domain.error import UsageError
+from agentos.domain.finding import Check, Grade
 from agentos.runs.checkup import (
-    Check,
-    Grade,
     check_home,
     check_tickets,
     judge_database,
