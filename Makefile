@@ -48,16 +48,25 @@ system:  ## bubblewrap by apt, where this is root on a system with apt; the test
 	  echo "bubblewrap installed"; \
 	else echo "bubblewrap could not be installed here: its tests are skipped, by name"; fi
 
+# A GitHub that nobody here wrote, by its lock file and without its scripts; where node is missing its tests are skipped.
+EMULATE := .tools/emulate/node_modules/emulate/package.json
+emulate: $(EMULATE)  ## npm package emulate into .tools/, where node is there; the tests against it are skipped without
+
+$(EMULATE): tests/github/emulate/package-lock.json
+	@mkdir -p .tools/emulate; cp tests/github/emulate/package*.json .tools/emulate/; \
+	if command -v npm >/dev/null && npm ci --fetch-retries 1 --fetch-timeout 20000 --prefix .tools/emulate --ignore-scripts --no-audit --no-fund --silent >/dev/null 2>&1; then touch $@; \
+	else rm -rf .tools/emulate; echo "emulate could not be installed here (it wants node 20 and npm): its tests are skipped, by name"; fi
+
 demo: setup  ## an issue becomes a merged change before your eyes; MODEL=anthropic:... for a real model
 	@$(PYTHON) -m agentos.cli.demo $(if $(MODEL),--model '$(MODEL)')
 
 check: setup  ## format, lint, types, import rules, fast tests: under a minute
 	@$(PYTHON) tools/check.py
 
-test: setup  ## every test but those that take minutes
+test: setup emulate  ## every test but those that take minutes
 	@$(PYTEST) --suite test -m "not full"
 
-test-full: setup  ## every test, properties with 20,000 examples
+test-full: setup emulate  ## every test, properties with 20,000 examples
 	@$(PYTEST) --suite full
 
 bench: setup  ## what it costs: start-up, overhead, checkpoint bytes
@@ -67,4 +76,4 @@ clean:  ## removes .venv and every cache
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
-.PHONY: help setup system demo check test test-full bench clean
+.PHONY: help setup system emulate demo check test test-full bench clean

@@ -282,9 +282,10 @@ class _HTTP(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(git: Path | None = None) -> Iterator[Server]:
-    """A GitHub on loopback, gone afterwards; `git` is the bare repository of its one repository."""
-    state = Server(FakeGitHub(git))
+def serving(git: Path | None = None, github: FakeGitHub | None = None) -> Iterator[Server]:
+    """A GitHub on loopback, gone afterwards; `git` is the bare repository of its one repository, `github` what answers
+    where that is not a fresh fake."""
+    state = Server(github or FakeGitHub(git))
     http = _HTTP(state)
     state.github.url = f"http://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
