@@ -244,6 +244,38 @@ async def test_dying_at_any_call_while_checks_are_watched_runs_nothing_again_twi
     assert bool(await at.made.said()) is not bool(state["feedback"]), "shown, or sent to work; never neither"
 
 
+@pytest.mark.parametrize("took_effect", [True, False])
+async def test_dying_while_something_is_run_again_runs_it_at_most_once(equip: Equip, took_effect: bool) -> None:
+    at = await scene(equip)
+    at.fails()
+    rerun, asked = at.forge.rerun, list[str]()
+
+    async def dying(handle: str) -> bool:
+        asked.append(handle)
+        if took_effect:
+            await rerun(handle)
+        raise Died
+
+    at.forge.rerun = dying  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        await Thread(at.made, build()).go(at.made.state)
+    state = await Thread(at.made, build()).go(None)
+    assert (asked, at.forge.memory.reruns) == (["run:1"], ["run:1"] if took_effect else [])
+    assert (state["verdict"], len(state["feedback"])) == (Verdict.PASS, 1), "a red check is never lost"
+
+
+async def test_no_secret_of_a_log_goes_to_the_coder_or_is_kept(equip: Equip) -> None:
+    at = await scene(equip)
+    secret = "ghp_" + "canary0123456789abcdefghijklmnopqrst"[:36]
+    at.fails(log=f"curl -H 'Authorization: token {secret}'\n##[error]Process completed with exit code 1.")
+    state = await at.published()
+    assert "Process completed" in state["feedback"][0]
+    assert secret not in str(state)
+    kept = [path for path in at.made.stand.ctx.home.rglob("ci-*") if path.is_file()]
+    assert kept
+    assert not any(secret in path.read_text("utf-8") for path in kept)
+
+
 async def test_what_fails_at_the_base_too_is_told_and_not_worked_on(equip: Equip) -> None:
     at = await scene(equip)
     at.fails()

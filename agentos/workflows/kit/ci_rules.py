@@ -125,8 +125,13 @@ def judged(red: Iterable[CiCheck], base: CiReport | None, tried: Iterable[str]) 
 
 
 def red_names(report: CiReport | None) -> frozenset[str]:
-    """The names of the checks that fail in `report`."""
-    return frozenset(each.name for each in report.checks if each.state in RED) if report is not None else frozenset()
+    """The names of the checks that only fail in `report`; one that was cancelled there tells nothing."""
+    if report is None:
+        return frozenset()
+    failed, passed = (
+        {each.name for each in report.checks if each.state is state} for state in (CiState.FAILED, CiState.PASSED)
+    )
+    return frozenset(failed - passed)
 
 
 def fault(checks: tuple[CiCheck, ...], said: Mapping[str, str], sha: str) -> Ruling:

@@ -87,6 +87,7 @@ def test_a_check_that_was_run_again_gets_a_moment_to_show_it() -> None:
 
 
 BASE_RED = CiReport("b" * 40, (check("build", CiState.FAILED),))
+BASE_CANCELLED = CiReport("b" * 40, (check("build", CiState.BROKEN),))
 BASE_GREEN = CiReport("b" * 40, (check("build", CiState.PASSED),))
 
 
@@ -96,6 +97,8 @@ BASE_GREEN = CiReport("b" * 40, (check("build", CiState.PASSED),))
         ((RED,), BASE_RED, (), Next.DONE),
         ((RED,), BASE_GREEN, (), Next.RERUN),
         ((RED,), None, (), Next.RERUN),
+        ((RED,), BASE_CANCELLED, (), Next.RERUN),
+        ((RED,), CiReport("b" * 40, (*BASE_RED.checks, *BASE_GREEN.checks)), (), Next.RERUN),
         ((RED,), BASE_GREEN, ("run:1",), Next.READ),
         ((replace(RED, rerun=""),), BASE_GREEN, (), Next.READ),
         ((BROKEN,), BASE_GREEN, (), Next.RERUN),
