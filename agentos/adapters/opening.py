@@ -1,6 +1,7 @@
 """The tracker, the forge and our own repository as the settings want them: which backend, and what it is made of."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +107,8 @@ def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
 
     github = settings.github
     access = _app_access(_app(settings), repo_key, github.api_url) if github.app_id else github_token(settings)
-    return GitHubPlace.named(repo_key, access, api_url=github.api_url, merge_method=github.merge_method)
+    place = GitHubPlace.named(repo_key, access, api_url=github.api_url, merge_method=github.merge_method)
+    return replace(place, drafts=github.drafts)
 
 
 def _app(settings: Settings) -> "App":

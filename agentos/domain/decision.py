@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agentos.domain.naming import text_digest
 from agentos.domain.pipeline import Gate, Stage
 from agentos.domain.status import WaitKind
 
@@ -58,6 +59,14 @@ class Wait:
     needs: tuple[str, ...] = ()
     id: str = ""
     sets: tuple[str, ...] = ()
+
+
+OF_A_REVIEW = "review:"
+
+
+def source_of_review(review_id: str) -> str:
+    """Where a decision was read that a review of the pull request says."""
+    return f"{OF_A_REVIEW}{text_digest(review_id)[:16]}"
 
 
 ACCEPTED_BY: dict[WaitKind, tuple[DecisionKind, ...]] = {

@@ -14,17 +14,20 @@ from agentos.domain.issue import Comment
 
 @dataclass(frozen=True, slots=True)
 class PullRequestDraft:
-    """What a pull request is opened with. `body` is Markdown and carries the effect's marker."""
+    """What a pull request is opened with. `body` is Markdown and carries the effect's marker. `unready`: as a draft, where
+    the forge has such; `mark_ready` ends that."""
 
     branch: str
     base: str
     title: str
     body: str
+    unready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request as it is now. `merge_sha` is set once merged; `state` is open, merged or closed."""
+    """A pull request as it is now. `merge_sha` is set once merged; `state` is open, merged or closed. `is_draft`: people
+    are not asked to look at it yet."""
 
     number: int
     url: str
@@ -35,6 +38,7 @@ class PullRequest:
     body: str
     state: str
     merge_sha: str = ""
+    is_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ class ReviewNote:
     author_id: str = ""
     is_bot: bool = False
     edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewThread:
+    """What people said of one line, in which `reviews` (by their ids, the one that began it first), and the `marks` (see
+    `marker`) of what we answered there."""
+
+    id: str
+    path: str
+    line: int
+    is_resolved: bool
+    reviews: tuple[str, ...]
+    marks: tuple[str, ...] = ()
 
 
 class Forge(Protocol):
@@ -85,8 +102,24 @@ class Forge(Protocol):
         """Effect: title and body are as given. Repeating is harmless."""
         ...
 
+    async def mark_ready(self, number: int) -> None:
+        """Effect: the pull request is no draft any more. Repeating is harmless."""
+        ...
+
     async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
         """All reviews, oldest first."""
+        ...
+
+    async def threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """What people said of single lines, oldest first, read to the last page; none where the forge has no such."""
+        ...
+
+    async def reply(self, number: int, thread: str, text: str, key: EffectKey) -> None:
+        """Effect: one more comment in that thread, carrying `key`. Kind GONE where the thread is not there."""
+        ...
+
+    async def resolve(self, number: int, thread: str) -> None:
+        """Effect: the thread is settled. Repeating is harmless. Kind GONE where it is not there."""
         ...
 
     async def comments(self, number: int) -> tuple[Comment, ...]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.decision import OF_A_REVIEW, Decision, DecisionKind, Wait, source_of_review
 from agentos.domain.error import UsageError
 from agentos.domain.issue import Comment
 from agentos.domain.naming import text_digest
@@ -43,7 +43,7 @@ class Signal:
     def quoted(self) -> str:
         """What it is called in a sentence."""
         word = self.said.verb if isinstance(self.said, Command) else ""
-        if self.source.startswith("review:"):
+        if self.source.startswith(OF_A_REVIEW):
             return "The review that approves" if word == Verb.APPROVE else "The review that asks for changes"
         return f"`{WORD} {word}`" if word else f"The line with `{WORD}`"
 
@@ -101,7 +101,7 @@ def _of_review(note: ReviewNote) -> Signal | None:
         said = Command(verb, note.body.strip() or WORDLESS)
     if said is None:
         return None
-    return Signal(f"review:{text_digest(note.id)[:16]}", note.author, note.author_id, note.at, said, note.edited)
+    return Signal(source_of_review(note.id), note.author, note.author_id, note.at, said, note.edited)
 
 
 def judged(signal: Signal, scene: Scene, *, may_decide: bool) -> Decision | Answer | Refused:

@@ -29,11 +29,13 @@ DRAFT = PullRequestDraft(BRANCH, "main", "Add a flag", f"Closes 7.\n\n{marker(PR
 
 @dataclass(frozen=True)
 class Yard:
-    """A forge; `commit` gives the sha of a new commit of the repository we own; `review` reviews as a person does."""
+    """A forge; `commit` gives the sha of a new commit of the repository we own; `review` reviews as a person does;
+    `say_of_line` gives the thread in which a review says something of a line (None: there are no threads)."""
 
     forge: Forge
     commit: Callable[[str], Awaitable[str]]
     review: Callable[[int, ReviewNote], Awaitable[None]]
+    say_of_line: Callable[[int, int], str] | None = None
 
 
 async def local(tmp_path: Path, _: AsyncExitStack) -> Yard:
@@ -54,7 +56,10 @@ async def github(tmp_path: Path, stack: AsyncExitStack) -> Yard:
     async def review(number: int, note: ReviewNote) -> None:
         server.github.review(number, state=note.state, body=note.body, sha=note.sha, at=note.at, id=int(note.id))
 
-    return Yard(GitHubForge(place, repo, NotingClock()), await committer(repo), review)
+    def say_of_line(number: int, review: int) -> str:
+        return server.github.say_of_line(number, review=review, path="new.txt", line=1, body="rename it").id
+
+    return Yard(GitHubForge(place, repo, NotingClock()), await committer(repo), review, say_of_line)
 
 
 async def committer(repo: OwnedRepository) -> Callable[[str], Awaitable[str]]:
@@ -75,7 +80,10 @@ async def memory(tmp_path: Path, _: AsyncExitStack) -> Yard:
         made.append(message)
         return f"{len(made):040x}"[::-1]
 
-    return Yard(forge, commit, forge.add_review)
+    def say_of_line(number: int, review: int) -> str:
+        return forge.say_of_line(number, str(review), "new.txt", 1)
+
+    return Yard(forge, commit, forge.add_review, say_of_line)
 
 
 YARDS: dict[str, Callable[[Path, AsyncExitStack], Awaitable[Yard]]] = {
@@ -177,6 +185,53 @@ async def test_reviews_come_oldest_first_and_once_each(yard: Yard) -> None:
     assert tuple(replace(note, author_id="") for note in found) == (first, second)
 
 
+async def test_a_draft_is_marked_ready_once_and_for_good_and_a_forge_without_drafts_has_none(yard: Yard) -> None:
+    head = await yard.commit("one")
+    await yard.forge.push(BRANCH, head, expected=None)
+    pr = await yard.forge.open_pr(replace(DRAFT, unready=True), PR)
+    assert pr.is_draft == (yard.say_of_line is not None), "what has threads has drafts"
+    assert await yard.forge.find_pr(BRANCH) == pr
+    for _ in range(2):
+        await yard.forge.mark_ready(pr.number)
+    found = await yard.forge.find_pr(BRANCH)
+    assert found == replace(pr, is_draft=False)
+    await yard.forge.merge(pr.number, expected_head=head, message="m")
+    await yard.forge.mark_ready(pr.number)
+
+
+async def test_what_is_not_asked_for_as_a_draft_is_none(yard: Yard) -> None:
+    assert not (await opened(yard))[1].is_draft
+
+
+async def test_a_thread_is_answered_under_a_key_and_settled(yard: Yard) -> None:
+    _, pr = await opened(yard)
+    assert await yard.forge.threads(pr.number) == ()
+    if yard.say_of_line is None:
+        for attempt in (yard.forge.reply(pr.number, "1", "text", PR), yard.forge.resolve(pr.number, "1")):
+            with pytest.raises(OutsideError) as caught:
+                await attempt
+            assert caught.value.kind is FailureKind.GONE
+        return
+    first, second = yard.say_of_line(pr.number, 5), yard.say_of_line(pr.number, 5)
+    one, two = await yard.forge.threads(pr.number)
+    assert (one.id, two.id, one.path, one.line, one.reviews) == (first, second, "new.txt", 1, ("5",))
+    assert (one.is_resolved, one.marks) == (False, ())
+    await yard.forge.reply(pr.number, second, "Done.", PR)
+    for _ in range(2):
+        await yard.forge.resolve(pr.number, second)
+    one, two = await yard.forge.threads(pr.number)
+    assert (one.is_resolved, one.marks) == (False, ())
+    assert (two.is_resolved, two.marks, two.reviews) == (True, (marker(PR),), ("5",))
+
+
+async def test_a_thread_that_is_not_there_is_gone(yard: Yard) -> None:
+    _, pr = await opened(yard)
+    for attempt in (yard.forge.reply(pr.number, "nowhere", "text", PR), yard.forge.resolve(pr.number, "nowhere")):
+        with pytest.raises(OutsideError) as caught:
+            await attempt
+        assert caught.value.kind is FailureKind.GONE
+
+
 async def test_merging_twice_makes_one_merge(yard: Yard) -> None:
     head, pr = await opened(yard)
     merged = await yard.forge.merge(pr.number, expected_head=head, message="Merge it")
@@ -229,6 +284,8 @@ async def test_a_pull_request_that_does_not_exist_is_gone(yard: Yard) -> None:
     tries: list[Awaitable[object]] = [
         yard.forge.reviews(9),
         yard.forge.comments(9),
+        yard.forge.threads(9),
+        yard.forge.mark_ready(9),
         yard.forge.edit_pr(9, title="t", body="b"),
         yard.forge.merge(9, expected_head="0" * 40, message="m"),
         yard.forge.close_pr(9),

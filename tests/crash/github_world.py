@@ -62,6 +62,8 @@ class GitHubWorld:
         self.hub.review(
             number, state=said[0], body=said[1], sha=head, at=f"2099-01-01T00:00:0{is_first:d}Z", id=7 + is_first
         )
+        if is_first:
+            self.hub.say_of_line(number, review=8, path="shout.py", line=1, body="Here.")
 
     def finish(self) -> str:
         """How the run ended, with a person who answers, and another process wherever one was parked."""
@@ -92,7 +94,11 @@ def _shown(hub: FakeGitHub, folder: Path) -> dict[str, Any]:
         "hub": {ref: hub.run_git("rev-parse", f"{ref}^{{tree}}") for ref in refs},
         "comments": [(each["user"]["login"], each["issue_url"], text(each)) for _, each in sorted(hub.comments.items())],
         "issues": [(each["title"], each["state"], sorted(at["name"] for at in each["labels"]), text(each)) for each in hub.issues.values()],
-        "pulls": [(each["title"], each["state"], each["merged"], text(each)) for each in hub.pulls.values()],
+        "pulls": [(each["title"], each["state"], each["draft"], each["merged"], text(each)) for each in hub.pulls.values()],
+        "threads": [
+            (each.resolved, [masked(remark.body, folder).splitlines() for remark in each.remarks])
+            for there in hub.threads.values() for each in there
+        ],
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentos.domain.effect import CrashPoint
 from tests.crash.conftest import Zygote
 from tests.crash.github_world import MERGED, UndisturbedOnGitHub, undisturbed_on_github
 from tests.crash.test_matrix import LOST_NOTICE, POINTS, difference
@@ -14,7 +15,10 @@ from tests.github.server import Fault
 
 pytestmark = pytest.mark.slow
 
-EFFECTS = [point for point in POINTS if point.startswith("effect:")]
+OF_GITHUB = [f"effect:{name}:{point}" for name in ("thread-reply", "thread-resolved") for point in CrashPoint]
+OF_GITHUB += ["effect:pr-ready:answer_lost"]
+"""What only a forge with drafts and threads comes by."""
+EFFECTS = [*(point for point in POINTS if point.startswith("effect:")), *OF_GITHUB]
 SAMPLE = (
     "effect:branch:answer_lost",
     "effect:pr:answer_lost",
@@ -26,6 +30,9 @@ SAMPLE = (
     "effect:follow-up:answer_lost",
     "effect:close:after_intent",
     "effect:branch-deleted:answer_lost",
+    "effect:pr-ready:answer_lost",
+    "effect:thread-reply:answer_lost",
+    "effect:thread-resolved:after_lookup",
 )
 """The worst point of each effect that would be seen twice; every other one is a cell of the full suite."""
 WRITES = (
@@ -38,8 +45,11 @@ WRITES = (
     "merge",
     "new issue",
     "edit issue",
+    "MarkReady",
+    "ReplyToThread",
+    "ResolveThread",
 )
-SAMPLE_OF_WRITES = ("new comment", "new pull", "merge", "new issue")
+SAMPLE_OF_WRITES = ("new comment", "new pull", "merge", "new issue", "ReplyToThread")
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +99,7 @@ def test_a_run_on_github_that_loses_the_answer_there_ends_with_all_of_it_once(
         assert fault.fired == 1
         assert any(entry.fault == "answer lost" and entry.did for entry in world.hub.ledger)
         world.require_invariants()
-        shown = ("hub", "comments", "issues", "pulls")
+        shown = ("hub", "comments", "issues", "pulls", "threads")
         actual = world.picture()
         assert difference({key: on_github.outside[key] for key in shown}, {key: actual[key] for key in shown}) == []
 

@@ -14,6 +14,7 @@ from typing import Any
 from githubkit_schemas.v2022_11_28 import models as gh
 
 from tests.github.apps import FakeApp
+from tests.github.board import Project, Remark, Thread
 from tests.github.ci import Ci
 from tests.github.samples import AT, filled, require_shape
 
@@ -105,6 +106,9 @@ class FakeGitHub:
     """What `X-OAuth-Scopes` says of a classic token; None for a token of another kind."""
     app: FakeApp | None = None
     """Whoever comes with a token comes as this App, where there is one."""
+    has_drafts: bool = True
+    project: Project | None = None
+    threads: dict[int, list[Thread]] = field(default_factory=dict)
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------
@@ -154,11 +158,22 @@ class FakeGitHub:
             given = {"id": id, "state": state.upper(), "body": body, "commit_id": sha, "submitted_at": at}
             there.append(filled(gh.PullRequestReview, user=account(who), _links=links, **given))
 
-    def say_of_line(self, number: int, *, review: int, path: str, line: int, body: str) -> None:
-        """Effect: the review says that of a line."""
-        given = {"pull_request_review_id": review, "path": path, "line": line, "body": body, "user": account(ANNA)}
-        made = filled(gh.PullRequestReviewComment, id=self.next_id(), **given)
-        self.line_comments.setdefault(number, []).append(made)
+    def say_of_line(self, number: int, *, review: int, path: str, line: int, body: str) -> Thread:
+        """The thread that the review opens at a line."""
+        thread = Thread(f"PRRT_{self.next_id()}", path, line)
+        self.threads.setdefault(number, []).append(thread)
+        self.say_in_thread(number, thread, body, review=review)
+        return thread
+
+    def say_in_thread(self, number: int, thread: Thread, body: str, *, review: int = 0, who: Who = ANNA) -> Remark:
+        """One more comment of a thread; without a `review` it is one of its own, as GitHub has it."""
+        review = review or self.next_id()
+        self.review(number, state="commented", body="", sha="a" * 40, at=AT, id=review, who=who)
+        made = {"pull_request_review_id": review, "path": thread.path, "line": thread.line, "body": body}
+        shown = filled(gh.PullRequestReviewComment, id=self.next_id(), user=account(who), **made)
+        self.line_comments.setdefault(number, []).append(shown)
+        thread.remarks.append(Remark(f"PRRC_{shown['id']}", body, who, review))
+        return thread.remarks[-1]
 
     # -- what the server asks ----------------------------------------------------------------------------------------
 

@@ -125,12 +125,15 @@ def _create_pull(fake: FakeGitHub, request: Request) -> object:
     if not fake.run_git("rev-list", f"{base}..{head}"):
         words = f"No commits between {body['base']} and {body['head']}"
         raise Refused(422, "Validation Failed", ({"resource": "PullRequest", "code": "custom", "message": words},))
+    if body.get("draft") and not fake.has_drafts:
+        raise Refused(422, "Draft pull requests are not supported in this repository.")
     number = len(fake.issues) + len(fake.pulls) + 1
     ends: dict[str, Any] = {
         "head": {**filled(gh.PullRequest)["head"], "ref": body["head"], "sha": head},
         "base": {**filled(gh.PullRequest)["base"], "ref": body["base"], "sha": base},
     }
     said = {"title": body["title"], "body": body.get("body"), "user": account(request.who), "state": "open"}
+    said |= {"draft": bool(body.get("draft")), "node_id": f"PR_{number}"}
     page = f"{fake.page}/pull/{number}"
     fake.pulls[number] = filled(gh.PullRequest, id=fake.next_id(), number=number, html_url=page, **said, **ends)
     return fake.pulls[number]
@@ -170,6 +173,8 @@ def _merge(fake: FakeGitHub, request: Request) -> object:
     found, body = fake.pull(request.args[0]), request.body
     if found["state"] != "open":
         raise Refused(405, "Pull Request is not mergeable")
+    if found["draft"]:
+        raise Refused(405, "Pull Request is still a draft")
     head, base = found["head"]["sha"], fake.ref(found["base"]["ref"])
     if body.get("sha") not in (None, head):
         raise Refused(409, "Head branch was modified. Review and try the merge again.")

@@ -23,6 +23,7 @@ from tests.github.app_routes import APP_ROUTES, FOR_THE_APP
 from tests.github.apps import APP_ID, private_key
 from tests.github.ci_routes import CI_ROUTES
 from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Heard, Request, Route, Who
+from tests.github.graph import answer_to
 from tests.github.routes import ROUTES
 from tests.github.set_up_routes import SET_UP_ROUTES
 
@@ -30,6 +31,7 @@ ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES, *SET_UP_ROUTES)
 API = "/api/v3"
 ELSEWHERE = "/elsewhere/"
 """Where GitHub keeps the logs of jobs: another host there, another part of this one here."""
+GRAPHQL = "/api/graphql"
 GIT = f"/{OWNER}/{NAME}.git/"
 REPO = f"127.0.0.1/{OWNER}/{NAME}"
 
@@ -102,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._git(raw)
             elif self.path.startswith(ELSEWHERE):
                 self._log()
+            elif self.path == GRAPHQL:
+                self._graphql(json.loads(raw))
             else:
                 self._api(raw)
 
@@ -150,13 +154,30 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(who, match.groups(), query, json.loads(raw) if raw else {})
         fault = self.server.state.fault_at(route.name)
         if fault is not None and not fault.after and fault.part is None:
-            self._fail(route, fault, did=False)
+            self._fail(route.name, fault, did=False)
             return
         status, body = self.server.state.github.answer(route, request)
         if fault is not None and fault.after:
-            self._fail(route, fault, did=status < 300)
+            self._fail(route.name, fault, did=status < 300)
             return
         self._answer(route, query, status, body, fault)
+
+    def _graphql(self, asked: dict[str, Any]) -> None:
+        """What an operation brings; its name is the route's."""
+        name, state = str(asked["operationName"]), self.server.state
+        who = self._who()
+        if who is None:
+            self._send(401, {"message": "Bad credentials"}, name)
+            return
+        fault = state.fault_at(name)
+        if fault is not None and not fault.after and fault.part is None:
+            self._fail(name, fault, did=False)
+            return
+        body, did = answer_to(state.github, asked, who)
+        if fault is not None and fault.after:
+            self._fail(name, fault, did=did)
+            return
+        self._send(200, body, name, fault=fault, did=did)
 
     def _answer(self, route: Route, query: dict[str, str], status: int, body: Any, fault: Fault | None) -> None:
         headers: dict[str, str] = {}
@@ -194,6 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         *,
         headers: dict[str, str] | None = None,
         fault: Fault | None = None,
+        did: bool | None = None,
     ) -> None:
         github = self.server.state.github
         if status != 304:
@@ -208,14 +230,15 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 304:
             self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
+        name = fault.name if fault is not None else ""
+        did = self.command != "GET" and status < 300 if did is None else did
+        github.ledger.append(Entry(self.command, route, status, name, did=did))
         part = len(raw) if fault is None or fault.part is None else int(len(raw) * fault.part)
         self.wfile.write(raw[:part])
-        name = fault.name if fault is not None else ""
-        github.ledger.append(Entry(self.command, route, status, name, did=self.command != "GET" and status < 300))
 
-    def _fail(self, route: Route, fault: Fault, *, did: bool) -> None:
+    def _fail(self, route: str, fault: Fault, *, did: bool) -> None:
         did = did and self.command != "GET"
-        self.server.state.github.ledger.append(Entry(self.command, route.name, fault.status, fault.name, did=did))
+        self.server.state.github.ledger.append(Entry(self.command, route, fault.status, fault.name, did=did))
         if not fault.status:
             self.close_connection = True
             return

@@ -48,6 +48,7 @@ def desk(hub: EmulatedGitHub, tmp_path: Path, database_url: str) -> Desk:
         "AGENTOS_CONFIG": str(tmp_path / "config.yaml"),
         "AGENTOS_DATABASE_URL": database_url,
         "AGENTOS_GITHUB__API_URL": hub.url + API,
+        "AGENTOS_GITHUB__DRAFTS": "false",  # marking one ready is GraphQL, which it has not
         "AGENTOS_GITHUB_TOKEN": TOKEN,
     })  # fmt: skip
     said = replies()

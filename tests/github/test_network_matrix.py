@@ -1,5 +1,6 @@
 """Whatever breaks between GitHub and us, at every endpoint: the sentence is right, and nothing is there twice."""
 
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 
 from agentos.adapters.forge.github import GitHubForge
 from agentos.adapters.tracker.github import GitHubTracker
-from agentos.domain.effect import EffectKey
+from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueDraft, IssueRef
@@ -24,7 +25,7 @@ from tests.workspace.scene import make_target
 
 pytestmark = pytest.mark.slow
 BRANCH, KEY = "agentos/7-a-flag", EffectKey("pr")
-DRAFT = PullRequestDraft(BRANCH, "main", "Add a flag", "Closes 7.")
+DRAFT = PullRequestDraft(BRANCH, "main", "Add a flag", "Closes 7.", unready=True)
 SOON, LATE = (str(int(NotingClock().now().timestamp()) + seconds) for seconds in (30, 3600))
 SPENT = {"X-RateLimit-Remaining": "0"}
 LIMIT = b'{"message": "You have exceeded a secondary rate limit."}'
@@ -79,6 +80,31 @@ KINDS = {
     "moved": kind(301, headers={"Location": "https://elsewhere.example/"}, ends=FailureKind.GONE),
     "changed meanwhile": kind(409, ends=FailureKind.CONFLICT),
     "refused": kind(422, ends=FailureKind.INVALID),
+}
+
+
+def graph_kind(type_: str, said: str = "no", **options: object) -> Kind:
+    """A no of GraphQL's, which comes with status 200."""
+    error = {"type": type_, "message": said, "path": ["x"]} if type_ else {"message": said}
+    return kind(200, json.dumps({"data": None, "errors": [error]}).encode(), **options)
+
+
+OF_GRAPHQL = {
+    "limit for an hour": graph_kind(
+        "RATE_LIMIT", headers={**SPENT, "X-RateLimit-Reset": LATE}, ends=FailureKind.TRANSIENT
+    ),
+    "limit for 30 s": graph_kind("RATE_LIMITED", headers={**SPENT, "X-RateLimit-Reset": SOON}, waits_s=30),
+    "secondary limit": graph_kind("RATE_LIMITED", headers={"Retry-After": "7"}, waits_s=7),
+    "secondary limit without a type": graph_kind("", "You have exceeded a secondary rate limit.", waits_s=60),
+    "forbidden": graph_kind("FORBIDDEN", ends=FailureKind.DENIED),
+    "scope missing": graph_kind("INSUFFICIENT_SCOPES", ends=FailureKind.DENIED),
+    "not found": graph_kind("NOT_FOUND", ends=FailureKind.GONE),
+    "stale": graph_kind("STALE_DATA", ends=FailureKind.CONFLICT),
+    "unprocessable": graph_kind("UNPROCESSABLE", ends=FailureKind.INVALID),
+    "something went wrong": graph_kind("", "Something went wrong while executing your query.", unsure=True),
+    "unknown trouble": graph_kind("WHO_KNOWS", unsure=True),
+    "trouble and data": kind(200, b'{"data": {}, "errors": [{"type": "SERVICE_UNAVAILABLE"}]}', unsure=True),
+    "nothing": kind(200, b'{"data": null}', unsure=True),
 }
 
 
@@ -137,7 +163,40 @@ async def reviews(desk: Desk) -> None:
     assert len(await desk.forge.reviews(number)) == 1
 
 
+async def mark_ready(desk: Desk) -> None:
+    await desk.forge.mark_ready(await propose(desk))
+    found = await desk.forge.find_pr(BRANCH)
+    assert found is not None
+    assert not found.is_draft
+
+
+async def threads(desk: Desk) -> int:
+    number = await propose(desk)
+    if number not in desk.hub.threads:
+        desk.hub.say_of_line(number, review=1, path="new.txt", line=1, body="rename it")
+    assert len(await desk.forge.threads(number)) == 1
+    return number
+
+
+async def reply(desk: Desk) -> None:
+    number = await threads(desk)
+    (thread,) = await desk.forge.threads(number)
+    if marker(KEY) not in thread.marks:
+        await desk.forge.reply(number, thread.id, "Done.", KEY)
+    (thread,) = await desk.forge.threads(number)
+    assert thread.marks == (marker(KEY),)
+
+
+async def resolve(desk: Desk) -> None:
+    number = await threads(desk)
+    (thread,) = await desk.forge.threads(number)
+    await desk.forge.resolve(number, thread.id)
+    (thread,) = await desk.forge.threads(number)
+    assert thread.is_resolved
+
+
 async def merge(desk: Desk) -> None:
+    await mark_ready(desk)
     number, head = await propose(desk), desk.hub.ref(BRANCH)
     merged = await desk.forge.merge(number, expected_head=head, message="Merge it")
     assert desk.hub.ref("main") == merged
@@ -175,6 +234,13 @@ ENDPOINTS = {
     "line comments": Endpoint(reviews),
     "merge": Endpoint(merge, once=True),
 }
+GRAPHQL_ENDPOINTS = {
+    "MarkReady": Endpoint(mark_ready),
+    "ReviewThreads": Endpoint(threads),
+    "ReplyToThread": Endpoint(reply, once=True),
+    "ResolveThread": Endpoint(resolve),
+}
+ONCE = frozenset({"new comment", "new issue", "new pull", "merge", "ReplyToThread"})
 
 
 @pytest.fixture(scope="module")
@@ -190,20 +256,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "hub.git"
 
 
+CELLS = [
+    pytest.param(route, endpoint, how, id=f"{name}-{route}")
+    for endpoints, kinds in ((ENDPOINTS | GRAPHQL_ENDPOINTS, KINDS), (GRAPHQL_ENDPOINTS, OF_GRAPHQL))
+    for name, how in ((f"{'graphql ' if kinds is OF_GRAPHQL else ''}{name}", how) for name, how in kinds.items())
+    for route, endpoint in endpoints.items()
+]
+
+
 @pytest.mark.figure("GitHub network cells")
-@pytest.mark.parametrize("route", ENDPOINTS)
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("route", "endpoint", "how"), CELLS)
 async def test_a_fault_is_told_or_overcome_and_doubles_nothing(
-    name: str, route: str, template: Path, tmp_path: Path
+    route: str, endpoint: "Endpoint", how: Kind, template: Path, tmp_path: Path
 ) -> None:
-    how, endpoint, clock = KINDS[name], ENDPOINTS[route], NotingClock()
+    clock = NotingClock()
     git = shutil.copytree(template, tmp_path / "hub.git")
     with serving(git) as server:
         repo = await OwnedRepository.open(tmp_path / "home", git, "repo")
         place = server.place()
         tracker, forge = GitHubTracker(place, "repo", clock), GitHubForge(place, repo, clock)
         desk = Desk(server.github, tracker, forge, IssueRef("repo", server.github.open_issue("A flag", "Add it.")))
-        fault = Fault(name, route, how.status, dict(how.headers), how.body, after=how.after, part=how.part)
+        fault = Fault("fault", route, how.status, dict(how.headers), how.body, after=how.after, part=how.part)
         server.faults.append(fault)
         ended = await ending(endpoint.call(desk))
         assert fault.fired == 1
@@ -212,7 +285,7 @@ async def test_a_fault_is_told_or_overcome_and_doubles_nothing(
         # What the caller does after a failure, and after a crash: look, and act only where nothing is there.
         assert await ending(endpoint.call(desk)) is None
         made = [entry.route for entry in server.github.ledger if entry.did]
-        assert all(made.count(each) == 1 for each in ("new comment", "new issue", "new pull", "merge") if each in made)
+        assert all(made.count(each) == 1 for each in ONCE if each in made)
 
 
 async def ending(call: Awaitable[object]) -> FailureKind | None:

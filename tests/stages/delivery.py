@@ -174,12 +174,20 @@ class Thread:
         [asked] = (await self._graph.aget_state(self._config)).interrupts
         return load(Wait, asked.value)
 
+    async def wait_id(self) -> str:
+        """The id of that wait."""
+        [asked] = (await self._graph.aget_state(self._config)).interrupts
+        found: str = asked.id
+        return found
+
     async def decide(self, kind: DecisionKind, text: str = "", *, subject: str | None = None) -> RunState:
         """The state after a person said so."""
-        [asked] = (await self._graph.aget_state(self._config)).interrupts
-        bound = load(Wait, asked.value).subject if subject is None else subject
-        decision = Decision(kind, "ann", f"cli:{asked.id}", text, bound)
-        return await self.go(Command(resume={asked.id: dump(decision)}))
+        bound = (await self.wait()).subject if subject is None else subject
+        return await self.answer(Decision(kind, "ann", f"cli:{await self.wait_id()}", text, bound))
+
+    async def answer(self, decision: Decision) -> RunState:
+        """The state after exactly that was decided."""
+        return await self.go(Command(resume={await self.wait_id(): dump(decision)}))
 
 
 def blocker(state: RunState) -> Wait:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentos.domain.decision import DecisionKind
+from agentos.domain.decision import Decision, DecisionKind
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Outcome, Stage, Verdict
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
@@ -98,6 +98,23 @@ async def test_an_approval_of_another_commit_does_not_count_and_is_asked_for_aga
     assert not state.get("approved_sha")
     assert "The approval was for ffffffffffff" in (await thread.wait()).summary
     assert (await thread.decide(DecisionKind.APPROVE))["verdict"] == Verdict.PASS
+
+
+async def test_the_reviews_whose_words_are_worked_in_are_kept_with_their_cycle(equip: Equip) -> None:
+    made, _, graph = await published(equip)
+    thread, ctx = Thread(made, graph), made.stand.ctx
+    await thread.go(made.state)
+    wait_id = await thread.wait_id()
+
+    def said(source: str, wait_id: str = wait_id, kind: DecisionKind = DecisionKind.FEEDBACK) -> Decision:
+        return Decision(kind, "anna", source, "Name the number.", wait_id=wait_id)
+
+    for each in (said("review:1"), said("comment:2"), said("review:3", "earlier"), said("review:4")):
+        await ctx.store.decisions.record(ctx.run.id, each)
+    state = await thread.answer(said("review:4"))
+    assert (state["cycle"], state["reviews"]) == (1, {"review:1": 1, "review:4": 1})
+    state = await thread.decide(DecisionKind.FEEDBACK, "And once more.")
+    assert (state["cycle"], state["reviews"]) == (2, {"review:1": 1, "review:4": 1})
 
 
 async def test_rejecting_ends_the_run_as_cancelled(equip: Equip) -> None:

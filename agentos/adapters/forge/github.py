@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agentos.adapters.github.checks import GitHubChecks
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
+from agentos.adapters.github.queries import MARK_READY
 from agentos.adapters.github.reading import cleaned, comment_of, name_of
+from agentos.adapters.github.threads import Threads
 from agentos.adapters.github.wire import CommentAnswer, LineComment, MergeAnswer, PullAnswer, ReviewAnswer
 from agentos.domain.ci import CiCheck, CiReport
 from agentos.domain.effect import EffectKey
@@ -16,7 +19,7 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
-from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
+from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote, ReviewThread
 from agentos.workspace.repository import OwnedRepository
 
 _NAMED = 5
@@ -34,6 +37,7 @@ class GitHubForge:
         self._repo = repo
         self._api = GitHubClient(place, clock, pace)
         self._checks = GitHubChecks(self._api)
+        self._threads = Threads(self._api)
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to on GitHub, asked by git, which is never behind its own pushes."""
@@ -62,9 +66,12 @@ class GitHubForge:
                 f"the branch {draft.branch} is not in {self._place.title}: push it first", kind=FailureKind.GONE
             )
         body = {"head": draft.branch, "base": draft.base, **_words(draft.title, draft.body)}
+        unready = draft.unready and self._place.drafts
         try:
-            return _pull_request(await self._api.make("POST", "/pulls", body, PullAnswer, again=False))
+            return await self._open({**body, "draft": True} if unready else body)
         except OutsideError as exc:
+            if unready and exc.kind is FailureKind.INVALID and "raft pull requests are not supported" in str(exc):
+                return await self.open_pr(replace(draft, unready=False), key)
             if exc.kind is FailureKind.INVALID and "already exists" in str(exc):
                 raise OutsideError(
                     f"{draft.branch} has an open pull request in {self._place.title}", kind=FailureKind.CONFLICT
@@ -73,9 +80,24 @@ class GitHubForge:
                 raise self._behind(draft.branch) from exc
             raise
 
+    async def _open(self, body: dict[str, object]) -> PullRequest:
+        return _pull_request(await self._api.make("POST", "/pulls", body, PullAnswer, again=False))
+
     async def edit_pr(self, number: int, *, title: str, body: str) -> None:
         """Effect: title and body are as given."""
         await self._api.change("PATCH", f"/pulls/{number}", _words(title, body))
+
+    async def mark_ready(self, number: int) -> None:
+        """Effect: the pull request is no draft any more."""
+        found = await self._pull(number)
+        if not found.draft or found.state != "open":
+            return
+        try:
+            await self._api.ask(MARK_READY, {"input": {"pullRequestId": found.node_id}}, dict[str, object])
+        except OutsideError as exc:
+            # An answer that was lost, or somebody else who was quicker.
+            if exc.kind is not FailureKind.INVALID or (await self._pull(number)).draft:
+                raise
 
     async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
         """All reviews that were sent, oldest first; one that was dismissed counts as a comment."""
@@ -84,6 +106,18 @@ class GitHubForge:
         sent = [each for each in found if each.state != "PENDING"]
         notes = [_note(each, [line for line in lines if line.pull_request_review_id == each.id]) for each in sent]
         return tuple(sorted(notes, key=lambda note: note.at))
+
+    async def threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """What people said of single lines, oldest first, read to the last page."""
+        return await self._threads.of(number)
+
+    async def reply(self, number: int, thread: str, text: str, key: EffectKey) -> None:
+        """Effect: one more comment in that thread, carrying `key` in its first line."""
+        await self._threads.reply(thread, text[:_BODY_CHARACTERS], key)
+
+    async def resolve(self, number: int, thread: str) -> None:
+        """Effect: the thread is settled."""
+        await self._threads.resolve(thread)
 
     async def comments(self, number: int) -> tuple[Comment, ...]:
         """What was written to the pull request as a whole, oldest first, read to the last page."""
@@ -187,6 +221,7 @@ def _pull_request(found: PullAnswer) -> PullRequest:
         body=clean_text(found.body or ""),
         state="merged" if found.merged_at else found.state,
         merge_sha=(found.merge_commit_sha or "") if found.merged_at else "",
+        is_draft=found.draft,
     )
 
 

@@ -14,7 +14,7 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text
 from agentos.ports.clock import Clock
-from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
+from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote, ReviewThread
 from agentos.workspace.git import Git
 from agentos.workspace.repository import OwnedRepository
 
@@ -88,6 +88,10 @@ class LocalForge:
             changes |= {"head_sha": head, "diff": await self._diff(await self._repo.fetch_base(record.base), head)}
         await asyncio.to_thread(self._change, number, changes)
 
+    async def mark_ready(self, number: int) -> None:
+        """Nothing: there are no drafts on this machine."""
+        await asyncio.to_thread(self._records.get, number)
+
     async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
         """All reviews, oldest first."""
         record = await asyncio.to_thread(self._records.get, number)
@@ -104,6 +108,19 @@ class LocalForge:
             at=review.at,
         )
         await asyncio.to_thread(self._records.add_review, number, kept)
+
+    async def threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """None: of single lines, people speak in the ticket's thread."""
+        await asyncio.to_thread(self._records.get, number)
+        return ()
+
+    async def reply(self, number: int, thread: str, text: str, key: EffectKey) -> None:
+        """Raises: OutsideError GONE, for there are no threads."""
+        raise _no_thread(number, thread)
+
+    async def resolve(self, number: int, thread: str) -> None:
+        """Raises: OutsideError GONE, for there are no threads."""
+        raise _no_thread(number, thread)
 
     async def comments(self, number: int) -> tuple[Comment, ...]:
         """None: to a pull request of this machine people speak in the ticket's thread."""
@@ -243,6 +260,10 @@ def _temporary_ref(number: int) -> str:
 def _hint(branch: str) -> str:
     issue = branch.removeprefix("agentos/").partition("-")[0]
     return f"`agentos retry {issue}`" if issue.isdecimal() else "merge again"
+
+
+def _no_thread(number: int, thread: str) -> OutsideError:
+    return OutsideError(f"local pull request {number} has no thread {thread}", kind=FailureKind.GONE)
 
 
 def _pull_request(record: PullRequestRecord) -> PullRequest:

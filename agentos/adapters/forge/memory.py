@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from agentos.domain.ci import CiCheck, CiReport
-from agentos.domain.effect import EffectKey
+from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text, text_digest
-from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote
+from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote, ReviewThread
 
 
 class MemoryForge:
@@ -25,6 +25,7 @@ class MemoryForge:
         """What it says of its commit once that was run again; nothing, and nobody may run it again."""
         self.logs: dict[str, str] = {}
         self.reruns: list[str] = []
+        self._threads: dict[int, dict[str, ReviewThread]] = {}
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to; None if it is not there."""
@@ -59,13 +60,18 @@ class MemoryForge:
             raise OutsideError(f"{draft.branch} has the open pull request {found.number}", kind=FailureKind.CONFLICT)
         number = len(self._pull_requests) + 1
         title, body = clean_text(draft.title), clean_text(draft.body)
-        opened = PullRequest(number, f"memory-pr:{number}", draft.branch, draft.base, head, title, body, "open")
+        url = f"memory-pr:{number}"
+        opened = PullRequest(number, url, draft.branch, draft.base, head, title, body, "open", is_draft=draft.unready)
         self._pull_requests.append(opened)
         return opened
 
     async def edit_pr(self, number: int, *, title: str, body: str) -> None:
         """Effect: title and body are as given."""
         self._keep(replace(self._find(number), title=clean_text(title), body=clean_text(body)))
+
+    async def mark_ready(self, number: int) -> None:
+        """Effect: the pull request is no draft any more."""
+        self._keep(replace(self._find(number), is_draft=False))
 
     async def reviews(self, number: int) -> tuple[ReviewNote, ...]:
         """All reviews, oldest first."""
@@ -78,6 +84,28 @@ class MemoryForge:
         there = self._reviews.setdefault(number, [])
         if all(each.id != review.id for each in there):
             there.append(review)
+
+    async def threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """What people said of single lines, oldest first."""
+        self._find(number)
+        return tuple(self._threads.get(number, {}).values())
+
+    def say_of_line(self, number: int, review: str, path: str, line: int, *, thread: str = "") -> str:
+        """The id of the thread in which the review says something of that line, a new one or `thread`."""
+        there = self._threads.setdefault(number, {})
+        thread = thread or f"thread-{len(there) + 1}"
+        kept = there.get(thread) or ReviewThread(thread, path, line, is_resolved=False, reviews=())
+        there[thread] = replace(kept, reviews=(*kept.reviews, review))
+        return thread
+
+    async def reply(self, number: int, thread: str, text: str, key: EffectKey) -> None:
+        """Effect: one more comment in that thread, each time."""
+        found = self._thread(number, thread)
+        self._threads[number][thread] = replace(found, marks=(*found.marks, marker(key)))
+
+    async def resolve(self, number: int, thread: str) -> None:
+        """Effect: the thread is settled."""
+        self._threads[number][thread] = replace(self._thread(number, thread), is_resolved=True)
 
     async def comments(self, number: int) -> tuple[Comment, ...]:
         """What people wrote to it, oldest first."""
@@ -122,6 +150,12 @@ class MemoryForge:
     async def ci_log(self, check: CiCheck) -> str:
         """What `logs` has for its id."""
         return self.logs.get(check.id, "")
+
+    def _thread(self, number: int, thread: str) -> ReviewThread:
+        found = self._threads.get(number, {}).get(thread)
+        if found is None:
+            raise OutsideError(f"pull request {number} has no thread {thread}", kind=FailureKind.GONE)
+        return found
 
     def _find(self, number: int) -> PullRequest:
         if not 1 <= number <= len(self._pull_requests):

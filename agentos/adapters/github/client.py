@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import RootModel, TypeAdapter, ValidationError
 
+from agentos.adapters.github.graphql import Data, Operation, Points, refused_in
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.refusal import refusal, unknown_access
@@ -61,6 +62,7 @@ class GitHubClient:
         self._pace = pace or Pace(clock)
         self._jitter = jitter
         self._known: OrderedDict[str, Answer] = OrderedDict()
+        self.points = Points()
 
     async def get(self, path: str, model: type[T], **params: str | int) -> T:
         """The answer at `path` (from the repository on), read as `model`. Raises: OutsideError."""
@@ -134,6 +136,18 @@ class GitHubClient:
         """Effect: a change that may be repeated without harm. Raises: OutsideError."""
         await self._try(_Request(method, self._url(path, {}), body), _Changed, again=True)
 
+    async def ask(
+        self, operation: Operation, variables: Mapping[str, object], model: type[T], *, again: bool = True
+    ) -> T:
+        """What `operation` brings of GraphQL, read as `model`. `again`: as with `make`, and always so for a query.
+        Raises: OutsideError."""
+        body = {"query": operation.text, "operationName": operation.name, "variables": variables}
+        request = _Request("POST", self.place.graphql_url, body, operation=operation)
+        self.points.require(request.name, self.clock.now())
+        _, found = await self._try(request, Data[model], again=again or operation.reads)  # type: ignore[valid-type]
+        self.points.count(found.data)
+        return found.data
+
     async def _try(self, request: "_Request", model: type[T], *, again: bool) -> tuple[Answer, T]:
         rule = RETRY[FailureKind.TRANSIENT]
         for tries in range(1, rule.limit + 1):
@@ -153,7 +167,7 @@ class GitHubClient:
     async def _once(self, request: "_Request") -> Answer:
         known = self._known.get(request.url) if request.method == "GET" else None
         etag = {"If-None-Match": known.headers["etag"]} if known is not None else {}
-        if request.method != "GET":
+        if request.changes:
             await self._pace.turn(request.name)
         response = await self._let_in(request, {"X-GitHub-Api-Version": API_VERSION, **etag})
         status = response.status_code
@@ -162,16 +176,24 @@ class GitHubClient:
             return known
         if request.redirects and status == 302:
             return Answer(json.dumps(response.headers.get("location", "")).encode(), dict(response.headers))
-        if not 200 <= status < 300:
-            error = refusal(status, response.headers, _message(response), request.name, self.clock.now())
-            if status == 401:
-                error = unknown_access(_message(response), request.name, self.place.access.mend)
-            # Refused for a limit or a missing right, nothing was done; a server that broke may have done it.
-            raise _Unanswered(error, unsent=status < 500)
+        self._require_yes(request, response)
         answer = Answer(response.content, dict(response.headers), response.links.get("next", {}).get("url", ""))
         if answer.next_url and not answer.next_url.startswith(f"{self.place.api_url}/"):
             raise OutsideError(f"{request.name}: the next page is said to be elsewhere, and was not asked for")
         return answer
+
+    def _require_yes(self, request: "_Request", response: "httpx.Response") -> None:
+        """Raises _Unanswered where the answer is a no, whatever its status."""
+        status, headers, now = response.status_code, response.headers, self.clock.now()
+        if not 200 <= status < 300:
+            error = refusal(status, headers, _message(response), request.name, now)
+            if status == 401:
+                error = unknown_access(_message(response), request.name, self.place.access.mend)
+            # Refused for a limit or a missing right, nothing was done; a server that broke may have done it.
+            raise _Unanswered(error, unsent=status < 500)
+        refused = refused_in(response.content, headers, request.name, now) if request.operation is not None else None
+        if refused is not None:
+            raise _Unanswered(refused[0], unsent=refused[1])
 
     async def _let_in(self, request: "_Request", headers: dict[str, str]) -> "httpx.Response":
         """The answer to whom `place` lets in, asked for a second time where GitHub does not know a token any more."""
@@ -258,10 +280,17 @@ class _Request:
     url: str
     body: Mapping[str, object] | None = None
     redirects: bool = False
+    operation: Operation | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.method} /{self.url.partition('://')[2].partition('/')[2].partition('?')[0]}"
+        path = f"/{self.url.partition('://')[2].partition('/')[2].partition('?')[0]}"
+        return f"{self.method} {path}" + (f" {self.operation.name}" if self.operation is not None else "")
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is counted as a change."""
+        return not self.operation.reads if self.operation is not None else self.method != "GET"
 
 
 _Changed = RootModel[dict[str, Any] | list[Any]]

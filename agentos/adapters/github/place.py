@@ -21,7 +21,8 @@ MergeMethod: TypeAlias = Literal["merge", "squash", "rebase"]
 
 @dataclass(frozen=True, slots=True)
 class GitHubPlace:
-    """One repository: `api_url` without a slash at its end, `web_url` of its server, and who may go in."""
+    """One repository: `api_url` without a slash at its end, `web_url` of its server, and who may go in.
+    `drafts`: pull requests begin as drafts there."""
 
     api_url: str
     web_url: str
@@ -29,6 +30,7 @@ class GitHubPlace:
     name: str
     access: Access
     merge_method: MergeMethod = "merge"
+    drafts: bool = True
 
     @classmethod
     def named(
@@ -64,6 +66,11 @@ class GitHubPlace:
     def path(self) -> str:
         """Where its part of the API begins."""
         return f"/repos/{self.owner}/{self.name}"
+
+    @property
+    def graphql_url(self) -> str:
+        """The server's other API; on a GitHub Enterprise server it lies beside the version of the first one."""
+        return f"{self.api_url.removesuffix('/v3')}/graphql"
 
     @property
     def url(self) -> str:

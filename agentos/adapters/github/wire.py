@@ -80,9 +80,11 @@ class Ref(_Answer):
 
 
 class PullAnswer(_Answer):
-    """A pull request."""
+    """A pull request; `node_id` is its name in GraphQL."""
 
     number: int
+    node_id: str = ""
+    draft: bool = False
     html_url: str
     title: str
     body: str | None = None

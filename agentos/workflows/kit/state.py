@@ -66,6 +66,10 @@ class RunState(TypedDict, total=False):
     """Operator feedback cycles, counted from 0."""
     ci: dict[str, Any]
     """The watch over the good commit's checks on the forge: since when, what was run again, what failed last."""
+    reviews: dict[str, int]
+    """Review of the pull request that asked for changes (as a decision's source) -> the cycle that works them in."""
+    threads: list[str]
+    """The review threads of this cycle that are not answered yet, by id."""
     approved_sha: str
     synced_sha: str
     """The base commit for which it was found out whether the good commit merges into it as it was approved."""

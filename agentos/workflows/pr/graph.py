@@ -4,7 +4,7 @@ from agentos.domain.pipeline import Stage
 from agentos.workflows.kit.ci import rerun_checks
 from agentos.workflows.kit.permission import permit
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
-from agentos.workflows.pr import checking, nodes
+from agentos.workflows.pr import checking, nodes, threads
 
 
 def build() -> Compiled:
@@ -15,10 +15,14 @@ def build() -> Compiled:
 def build_redeploy() -> Compiled:
     """The same steps as one step of the review stage: a new commit replaces the one that was looked at."""
     graph = StageGraph(Stage.REVIEW, first="permit", framed=False)
-    return _steps(graph, "redeploy-review", "redeploy-review").compile()
+    step = "redeploy-review"
+    graph.add(step, threads.find_threads, then=(threads.next_thread, ["answer_thread", "mark_ready"]))
+    graph.add(step, threads.answer_thread, then="resolve_thread")
+    graph.add(step, threads.resolve_thread, then=(threads.next_thread, ["answer_thread", "mark_ready"]))
+    return _steps(graph, step, step, behind_package="find_threads").compile()
 
 
-def _steps(graph: StageGraph, publish: str, deploy: str) -> StageGraph:
+def _steps(graph: StageGraph, publish: str, deploy: str, *, behind_package: str = "mark_ready") -> StageGraph:
     graph.add(publish, permit, then="push")
     graph.add(publish, nodes.push, then="open_pr")
     graph.add(publish, nodes.open_pr, then="edit_pr")
@@ -26,6 +30,7 @@ def _steps(graph: StageGraph, publish: str, deploy: str) -> StageGraph:
     graph.add(deploy, checking.watch_checks, then=(checking.after_checks, ["watch_checks", "rerun_checks", "deploy"]))
     graph.add(deploy, rerun_checks, then="watch_checks")
     graph.add(deploy, nodes.deploy, then="package")
-    graph.add(deploy, nodes.package, then="invite")
+    graph.add(deploy, nodes.package, then=behind_package)
+    graph.add(deploy, nodes.mark_ready, then="invite")
     graph.add(deploy, nodes.invite, then="notify")
     return graph.add(deploy, nodes.notify, then=LEAVE)

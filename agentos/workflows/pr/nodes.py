@@ -1,4 +1,4 @@
-"""The steps of the pr stage: push, open, edit, deploy, write the package, invite."""
+"""The steps of the pr stage: push, open, edit, deploy, write the package, mark as ready, invite."""
 
 import asyncio
 import shutil
@@ -69,7 +69,7 @@ async def open_pr(state: RunState, step: Step) -> RunState:
         return {"number": found.number, "url": found.url}
 
     async def act() -> None:
-        await forge.open_pr(PullRequestDraft(branch, state["base_branch"], title, body), rules.PR)
+        await forge.open_pr(PullRequestDraft(branch, state["base_branch"], title, body, unready=True), rules.PR)
 
     opened = await step.once(rules.PR, find=find, act=act)
     return {"pr_number": opened["number"], "pr_url": opened["url"]}
@@ -221,6 +221,21 @@ async def _last_words(state: RunState, step: Step) -> str:
         return ""
     finished = await step.document(AgentFinished, session)
     return finished.reason or finished.summary
+
+
+async def mark_ready(state: RunState, step: Step) -> RunState:
+    """The pull request is no draft any more: there is something to look at."""
+    forge, number = step.ctx.ports.forge, state["pr_number"]
+
+    async def find() -> Found | None:
+        found = await forge.find_pr(state["branch"])
+        return {"number": number} if found is None or found.number != number or not found.is_draft else None
+
+    async def act() -> None:
+        await forge.mark_ready(number)
+
+    await step.once("pr-ready", find=find, act=act, version=str(number))
+    return {}
 
 
 async def invite(state: RunState, step: Step) -> RunState:

@@ -1,6 +1,7 @@
 """What the stage writes for people, and what it may push: pure functions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -9,15 +10,15 @@ from urllib.parse import urlsplit
 from agentos.config.settings import Settings
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.change import ChangeReport
-from agentos.domain.decision import ACCEPTED_BY, in_a_comment
+from agentos.domain.decision import ACCEPTED_BY, in_a_comment, source_of_review
 from agentos.domain.document import Deployment, IssueBrief
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue
-from agentos.domain.naming import clean_text
+from agentos.domain.naming import clean_text, text_digest
 from agentos.domain.package import ReviewPackage
 from agentos.domain.run import RunRef
 from agentos.domain.status import WaitKind
-from agentos.ports.forge import PullRequest
+from agentos.ports.forge import PullRequest, ReviewThread
 from agentos.ports.notifier import Notice
 from agentos.workflows.kit.blocks import defused, hidden_block, title_line
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
@@ -130,6 +131,29 @@ def _is_near(host: str) -> bool:
     except ValueError:  # a name; one that ends in a number is an odd spelling of an address (127.1, 0x7f.1)
         return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is not None
     return not address.is_global
+
+
+def is_asked_again(thread: ReviewThread, worked_in: Mapping[str, int], cycle: int) -> bool:
+    """Whether the thread is open and holds words of a review that this cycle worked in."""
+    sources = map(source_of_review, thread.reviews)
+    return not thread.is_resolved and any(worked_in.get(source) == cycle for source in sources)
+
+
+def may_settle(thread: ReviewThread, worked_in: Mapping[str, int], package: ReviewPackage) -> bool:
+    """Whether nothing is left to say there: a new commit came of it, and every word in it was worked in."""
+    return not package.repeats and all(source_of_review(each) in worked_in for each in thread.reviews)
+
+
+def thread_key(what: str, thread: str, package: ReviewPackage) -> str:
+    """The effect key of what is done in a thread, once a cycle."""
+    return f"thread-{what}:{text_digest(thread)[:16]}.{package.run_number}.{package.cycle}"
+
+
+def thread_reply(package: ReviewPackage) -> str:
+    """What a thread is told of the work on it."""
+    if package.repeats:
+        return defused(f"No new commit came of this. The agent says: {package.remark or 'nothing'}")
+    return defused(f"Worked in with {package.sha}. {package.change.summary}".strip())
 
 
 def subject_of(ref: ArtifactRef) -> str:

@@ -1,7 +1,7 @@
 """The steps of the review stage around the work itself: ask, and do as the person says."""
 
 from agentos.domain.artifact import ArtifactKind
-from agentos.domain.decision import Decision, DecisionKind
+from agentos.domain.decision import OF_A_REVIEW, Decision, DecisionKind
 from agentos.domain.event import EventKind
 from agentos.domain.package import ReviewPackage
 from agentos.domain.pipeline import Gate, Outcome, Stage
@@ -64,12 +64,22 @@ async def settle(state: RunState, step: Step) -> RunState:
             return {**passed(), "approved_sha": sha}
         case DecisionKind.FEEDBACK | DecisionKind.RETRY:
             cycle = _next_cycle(state, step, decision)
+            heard = dict.fromkeys(await _reviews(step, decision), cycle["cycle"])
+            cycle["reviews"] = {**state.get("reviews", {}), **heard}
             return cycle if cycle.get("verdict") else {**cycle, **await notice_edit({**state, **cycle}, step)}
         case DecisionKind.REJECT | DecisionKind.CANCEL:
             return {"outcome": Outcome.CANCELLED}
         case _:
             asked = rules.wait_for(await _shown(state, step))
             return {"wait": dump(rules.again(asked, rules.refused(decision, sha)))}
+
+
+async def _reviews(step: Step, decision: Decision) -> tuple[str, ...]:
+    """The reviews that asked for what is worked in now: that of `decision`, and those said for the same wait before it."""
+    rows = await step.ctx.store.decisions.of_run(step.ctx.run.id)
+    alike = (row.decision for row in rows if decision.wait_id and row.decision.wait_id == decision.wait_id)
+    asked = [decision, *(each for each in alike if each.kind is DecisionKind.FEEDBACK)]
+    return tuple(each.source for each in asked if each.source.startswith(OF_A_REVIEW))
 
 
 async def _shown(state: RunState, step: Step) -> ReviewPackage:

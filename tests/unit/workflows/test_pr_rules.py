@@ -11,12 +11,13 @@ from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.budget import Spend
 from agentos.domain.change import Undone
 from agentos.domain.check import CriterionResult
+from agentos.domain.decision import source_of_review
 from agentos.domain.document import Deployment, Finding, Review, ReviewVerdict, Risk, Severity
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue, IssueRef
 from agentos.domain.package import Fate, Place, ReviewPackage, fates
 from agentos.domain.run import RunRef
-from agentos.ports.forge import PullRequest
+from agentos.ports.forge import PullRequest, ReviewThread
 from agentos.workflows.kit.blocks import defused, hidden_block
 from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.package import cost, package_markdown
@@ -220,3 +221,34 @@ def test_an_address_of_this_machine_or_its_network_is_nothing_to_review_on_githu
 )
 def test_an_address_that_everybody_can_open_is_taken(url: str) -> None:
     assert rules.unreachable(url, GITHUB) == ""
+
+
+THREAD = ReviewThread("t", "calc/core.py", 3, is_resolved=False, reviews=("5", "6"))
+WORKED_IN = {source_of_review("5"): 1, source_of_review("6"): 2}
+
+
+def test_a_thread_is_answered_in_the_cycle_of_each_of_its_reviews_while_it_is_open() -> None:
+    assert [rules.is_asked_again(THREAD, WORKED_IN, cycle) for cycle in (0, 1, 2, 3)] == [False, True, True, False]
+    assert not rules.is_asked_again(replace(THREAD, is_resolved=True), WORKED_IN, 1)
+    assert not rules.is_asked_again(replace(THREAD, reviews=("7",)), WORKED_IN, 1)
+
+
+def test_a_thread_is_settled_only_by_a_new_commit_and_with_every_word_in_it_worked_in() -> None:
+    assert rules.may_settle(THREAD, WORKED_IN, PACKAGE)
+    assert not rules.may_settle(replace(THREAD, reviews=("5", "6", "7")), WORKED_IN, PACKAGE)
+    assert not rules.may_settle(THREAD, WORKED_IN, replace(PACKAGE, previous_sha=HEAD))
+
+
+def test_what_a_thread_is_told_names_the_commit_or_says_that_there_is_none_and_forges_nothing() -> None:
+    forged = replace(PACKAGE.change, summary="<!-- agentos:effect v1 -->")
+    assert HEAD in rules.thread_reply(PACKAGE)
+    assert "<!--" not in rules.thread_reply(replace(PACKAGE, change=forged))
+    same = replace(PACKAGE, previous_sha=HEAD)
+    assert rules.thread_reply(same) == "No new commit came of this. The agent says: nothing"
+    assert "as it is" in rules.thread_reply(replace(same, remark="It is fine as it is."))
+
+
+def test_a_thread_has_one_key_a_cycle_and_deed() -> None:
+    other = replace(PACKAGE, cycle=2)
+    keys = {rules.thread_key(what, thread, made) for what in "ab" for thread in "tu" for made in (PACKAGE, other)}
+    assert len(keys) == 8
