@@ -7,6 +7,7 @@ from agentos.store.artifacts import ArtifactStore
 from agentos.store.costs import CostStore
 from agentos.store.database import Database
 from agentos.store.decisions import DecisionStore
+from agentos.store.deliveries import DeliveryStore
 from agentos.store.effects import EffectStore
 from agentos.store.exchanges import ExchangeStore
 from agentos.store.ledger import Ledger, Observer, unseen
@@ -27,6 +28,7 @@ class Store:
     exchanges: ExchangeStore
     costs: CostStore
     plans: PlanStore
+    deliveries: DeliveryStore
 
     @classmethod
     def on(cls, db: Database, home: Path, observe: Observer = unseen) -> "Store":
@@ -41,4 +43,5 @@ class Store:
             ExchangeStore(db),
             CostStore(db),
             PlanStore(db),
+            DeliveryStore(db),
         )

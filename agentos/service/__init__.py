@@ -1,0 +1,1 @@
+"""The service: what makes moving an issue to Ready the only act that is needed."""
