@@ -1,10 +1,12 @@
 """`init --github`: rights are looked at, labels and one pull request are made or found, and what is left is said."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -18,6 +20,7 @@ from agentos.config.yaml_text import read_mapping
 from agentos.domain.finding import Grade
 from agentos.domain.issue import IntakePart
 from agentos.domain.status import ATTENTION_LABEL, LABELS
+from agentos.service.webhooks import EVENTS
 from agentos.workflows.triage.rules import missing_parts
 from tests.github.apps import APP_ID, FakeApp, private_key
 from tests.github.fake import TOKEN
@@ -204,6 +207,20 @@ def test_triage_understands_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
         assert missing_parts("Dates", rendered(left), every) == (part,)
     needed = missing_parts("Dates", rendered({"constraints": "None"}), every)
     assert {IntakePart.OBJECTIVE, IntakePart.CRITERIA} <= set(needed)
+
+
+def test_the_manifest_and_the_page_ask_for_just_what_is_looked_for() -> None:
+    root = Path(__file__).parents[2]
+    manifest = json.loads((root / "configs" / "github-app.json").read_text("utf-8"))
+    rights = {right.name: right.level for right in RIGHTS}
+    assert manifest["default_permissions"] == rights
+    assert set(manifest["default_events"]) <= EVENTS
+    assert (manifest["hook_attributes"]["active"], manifest["public"]) == (False, False)
+    page = (root / "docs" / "howto" / "github.md").read_text("utf-8")
+    (address,) = re.findall(r"https://github\.com/settings/apps/new\?\S+", page)
+    asked = parse_qsl(urlsplit(address).query)
+    assert {name: value for name, value in asked if name in rights} == rights
+    assert [value for name, value in asked if name == "events[]"] == manifest["default_events"]
 
 
 async def test_each_right_that_an_app_lacks_is_named_with_its_mend(yard: Yard) -> None:
