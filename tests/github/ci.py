@@ -30,7 +30,7 @@ class Ci:
     rerun_ends: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     may: set[str] = field(default_factory=lambda: {"checks", "protection", "rerun"})
-    starts: Callable[[str], None] = lambda _: None
+    starts: "Callable[[FakeGitHub, str], None]" = lambda *_: None
     """What happens when somebody looks at the checks of a commit for the first time: what its push would have begun."""
     elsewhere: list[dict[str, str]] = field(default_factory=list)
     """The headers of each request for a log, at the other host."""
@@ -73,6 +73,14 @@ def add_check(
 def check_run(fake: "FakeGitHub", number: int) -> dict[str, Any]:
     """The check run of that id."""
     return next(each for runs in fake.ci.runs.values() for each in runs if each["id"] == number)
+
+
+def first_red(fake: "FakeGitHub", sha: str) -> None:
+    """Effect: GitHub's own CI is through with the commit: red for the first that was pushed, green for every other."""
+    base = fake.ref("main")
+    red = sha != base and not set(fake.ci.runs) - {base}
+    number = add_check(fake, sha, "build", "failure" if red else "success")
+    fake.ci.logs[number] = "E   the greeting is not loud enough\n##[error]Process completed with exit code 1.\n"
 
 
 def annotate(fake: "FakeGitHub", number: int, path: str, line: int, message: str) -> None:

@@ -33,7 +33,7 @@ def _check_runs(fake: FakeGitHub, request: Request) -> object:
     _may(fake, "checks")
     _known(fake, request.args[0])
     if request.args[0] not in fake.ci.runs:
-        fake.ci.starts(request.args[0])
+        fake.ci.starts(fake, request.args[0])
     latest = {(each["name"], each["app"]["id"]): each for each in fake.ci.runs.get(request.args[0], [])}
     return {"total_count": len(latest), "check_runs": list(latest.values())}
 

@@ -20,6 +20,7 @@ def require_invariants(hub: FakeGitHub, *folders: Path, canaries: Iterable[str] 
     require_each_once(hub)
     require_acceptance_first(hub)
     require_approved(hub)
+    require_tested(hub)
     require_silence(hub, *folders, canaries=canaries)
 
 
@@ -54,6 +55,15 @@ def require_approved(hub: FakeGitHub) -> None:
         assert sha in approved_shas(hub), f"{sha} was to be merged, and nobody approved it"
         assert f"`{sha[:12]}`" in (pull["body"] or ""), f"the checks shown are not of {sha}"
         assert not pull["merged"] or pull["head"]["sha"] == sha
+
+
+def require_tested(hub: FakeGitHub) -> None:
+    """What was to be merged had every check that its branch requires, or each there was, and the last run of it passed."""
+    merges = [said for said in hub.heard if said.method == "PUT" and said.path.endswith("/merge")]
+    for sha in {json.loads(said.body)["sha"] for said in merges}:
+        ends = {each["name"]: each["conclusion"] for each in hub.ci.runs.get(sha, [])}
+        wanted = {name for name, _ in (*hub.ci.by_rule, *hub.ci.by_protection)} or set(ends)
+        assert {ends.get(name) for name in wanted} <= {"success"}, f"{sha} was to be merged with {ends}"
 
 
 def approved_shas(hub: FakeGitHub) -> set[str]:

@@ -8,8 +8,9 @@ import pytest
 
 from tests.crash.toy import replies
 from tests.e2e.conftest import Desk, toy  # noqa: F401 - a fixture
-from tests.github.ci import ACTIONS, add_check, deploy, report
-from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US
+from tests.github.ci import ACTIONS, deploy, first_red, report
+from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US, FakeGitHub
+from tests.github.invariants import require_tested
 from tests.github.server import API, Server, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -87,19 +88,16 @@ def test_a_change_whose_ci_is_red_is_worked_in_before_a_person_is_asked_to_look_
     with Path(desk.environment["AGENTOS_CONFIG"]).open("a", encoding="utf-8") as config:
         config.write("deploy: {kind: github, environment: preview, timeout_s: 5}\nmerge_authority: on_approval\n")
     hub.ci.by_rule.append(("build", ACTIONS[0]))
-    heads: list[str] = []
 
-    def starts(sha: str) -> None:
-        heads.extend([] if sha == hub.ref("main") else [sha])
-        number = add_check(hub, sha, "build", "failure" if heads[:1] == [sha] else "success")
-        hub.ci.logs[number] = "E   the greeting is not loud enough\n##[error]Process completed with exit code 1.\n"
+    def starts(hub: FakeGitHub, sha: str) -> None:
+        first_red(hub, sha)
         report(hub, deploy(hub, sha, "preview"), "success", environment_url=page)
 
     hub.ci.starts = starts
     assert desk.agentos("run", "--issue", "1").code == 4
     shown = desk.agentos("approve", "1", "--json")
     assert (shown.code, shown.result["wait"]["kind"]) == (4, "review"), shown.err
-    red, green = heads
+    red, green = (sha for sha in hub.ci.runs if sha != hub.ref("main"))
     assert (shown.result["wait"]["subject"], hub.ci.attempts) == (green, {1: 2})
     assert "authorization" not in hub.ci.elsewhere[0]
     asked = [each["body"] for each in hub.comments.values() if "**Review package**" in each["body"]]
@@ -109,6 +107,7 @@ def test_a_change_whose_ci_is_red_is_worked_in_before_a_person_is_asked_to_look_
     done = desk.agentos("approve", "1", "--json")
     assert (done.code, done.result["outcome"]) == (0, "merged"), done.err
     assert hub.run_git("diff", green, "main") == ""
+    require_tested(hub)
     dossier = next(desk.home.glob("runs/*/1/1/review-package.md")).read_text("utf-8")
     assert f"| [build]({hub.page}/actions/runs/1/job/" in dossier
 
