@@ -32,6 +32,7 @@ LOOKS: dict[str, str] = {
 }
 EXAMPLES: dict[str, str] = {
     "run": "run --issue 1 --gate-after-lld",
+    "serve": "serve",
     "approve": "approve 1 1a2b3c4d",
     "feedback": 'feedback 1 "Name the function after what it returns."',
     "reject": 'reject 1 "We do not want this any more."',
@@ -83,6 +84,7 @@ class Request:
     model: str = ""
     from_brief: Path | None = None
     github: str | None = None
+    repos: tuple[Path, ...] = ()
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
@@ -112,6 +114,8 @@ def parse(argv: list[str], prog: str) -> Request:
     until = given.pop("until", None)
     if until is not None:
         overrides["until"] = until
+    if command == "serve":
+        given["repos"] = tuple(given.pop("repo", None) or (Path(),))
     repo = given.pop("repo", None)
     if isinstance(given.get("text"), list):
         given["text"] = " ".join(given["text"])
@@ -139,6 +143,7 @@ def program(prog: str) -> tuple[Parser, Mapping[str, Parser]]:
         )
 
     _run(add("run", "work on an issue until it is done or waits for a person"))
+    _serve(add("serve", "work on every issue that is moved to Ready, until stopped"))
     for name, (what, text) in DECISIONS.items():
         _decision(add(name, what), name, text)
     for name, what in LOOKS.items():
@@ -214,6 +219,15 @@ def _run(parser: Parser) -> None:
             help=f"ask a person {gate.replace('_', ' ')}, or not",
         )
     _common(parser)
+
+
+def _serve(parser: Parser) -> None:
+    again = "once for each repository to watch (the one around this folder)"
+    parser.add_argument("--repo", type=Path, action="append", metavar="PATH", help=again)
+    parser.add_argument(
+        "--set", dest="overrides", type=_setting, action="append", metavar="KEY=VALUE", help="a setting, by dotted key"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="only what does not go as it should")
 
 
 def _decision(parser: Parser, name: str, text: str) -> None:

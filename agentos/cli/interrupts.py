@@ -9,14 +9,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from agentos.cli.terminal import tell
 
 if TYPE_CHECKING:
     import asyncio
 
-    from langgraph.runtime import RunControl
+
+class Drains(Protocol):
+    """Work that can be asked to stop after its present step."""
+
+    def request_drain(self, reason: str, /) -> None:
+        """Effect: it does."""
+        ...
+
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -59,7 +66,7 @@ def _running_loop() -> "asyncio.AbstractEventLoop | None":
 
 
 @contextmanager
-def draining(control: "RunControl", *, leave: Callable[[], None]) -> Iterator[None]:
+def draining(control: Drains, *, leave: Callable[[], None]) -> Iterator[None]:
     """While the body runs, the first signal asks `control` to stop after the present step.
 
     A second one ends this process on the spot, after `leave`: what was done is saved step by step, so nothing is lost

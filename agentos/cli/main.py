@@ -82,6 +82,7 @@ def _say(error: Exception, code: int, request: Request) -> int:
 
 _MODULES = {
     "run": "run_commands",
+    "serve": "serve_command",
     "rebuild": "rebuild_command",
     "status": "look_commands",
     "show": "show_commands",

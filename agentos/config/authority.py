@@ -8,6 +8,8 @@ from agentos.ports.sandbox import ANYWHERE
 
 OPERATOR_ONLY = (
     "profile",
+    "asked_for",
+    "service",
     "sandbox",
     "sandbox_readable",
     "command_limits",

@@ -247,6 +247,15 @@ class MergeRule:
         return -AUTHORITIES.index(self.authority), self.confidence
 
 
+class ServiceSettings(Part):
+    """`agentos serve`: how many runs are at work at the same time, and how long it waits between two looks, while there is
+    something to do and, doubling step by step, while there is not."""
+
+    runs: Annotated[int, Field(ge=1, le=100)] = 3
+    poll_active_s: Seconds = 30.0
+    poll_idle_s: Seconds = 300.0
+
+
 class TrustSettings(Part):
     """Whose decisions count besides those with write permission: by numeric id where the tracker has one, else by name."""
 
@@ -257,6 +266,7 @@ class Settings(Part):
     """Every setting of AgentOS for one target repository."""
 
     profile: Profile = "cli"
+    asked_for: bool = False
     orchestrator: OrchestratorSettings = OrchestratorSettings()
     tracker: TrackerSettings = TrackerSettings()
     forge: ForgeSettings = ForgeSettings()
@@ -279,6 +289,7 @@ class Settings(Part):
     intake: IntakeSettings = IntakeSettings()
     models: Annotated[ModelsSettings, BeforeValidator(plain_models)] = ModelsSettings()
     trust: TrustSettings = TrustSettings()
+    service: ServiceSettings = ServiceSettings()
     database_url: SecretStr | None = None
     home: Path = Field(default_factory=default_home)
     until: Stage | None = None
@@ -290,6 +301,11 @@ class Settings(Part):
                 "every gate is off: leave before_pr or before_merge on, or let the operator set merge_authority: auto"
             )
         return self
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a standing rule started the run: nobody asked for this very issue."""
+        return self.profile == "service" and not self.asked_for
 
     def gates_on(self) -> frozenset[Gate]:
         """The gates where this run asks a person.

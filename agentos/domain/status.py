@@ -91,6 +91,8 @@ def derive_status(at: Position) -> Status:
 
 
 LABELS = ("agentos:queued", "agentos:running", "agentos:waiting", "agentos:blocked", "agentos:done")
+READY_LABEL = "agentos:ready"
+"""What people put on an issue to have it worked on, where its board is its labels; taken off once a run has it."""
 ATTENTION_LABEL = "agent-review"
 """Set whenever a person must look, removed when work resumes."""
 

@@ -21,8 +21,26 @@ class Board:
     attention: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed: `touched` issues and pull requests, by number, and what may be new of what was `said`, with the number
+    it stands at. Both may tell too much, never too little."""
+
+    touched: frozenset[int] = frozenset()
+    said: tuple[tuple[int, Comment], ...] = ()
+
+
 class Tracker(Protocol):
     """One target repository's issues."""
+
+    async def ready(self) -> tuple[int, ...]:
+        """The open issues that people moved to Ready, by number, lowest first. While nothing changes it costs nothing."""
+        ...
+
+    async def news(self) -> News:
+        """What changed since this object was asked last; the first time, what did lately. While nothing changes it costs
+        nothing."""
+        ...
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now, text cleaned."""

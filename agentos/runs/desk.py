@@ -16,10 +16,10 @@ if TYPE_CHECKING:  # a RunContext brings LangGraph with it, which `status` and `
     from agentos.workflows.kit.context import RunContext
 
 
-GIVEN_BRIEF, ENTRY = "from_brief", "entry"
-"""Options of a run that are no settings by dotted key: a brief a person wrote, and the state the run starts with where
-that is not at triage."""
-NO_SETTINGS = frozenset({GIVEN_BRIEF, ENTRY})
+GIVEN_BRIEF, ENTRY, QUEUED_BY = "from_brief", "entry", "queued_by"
+"""Options of a run that are no settings by dotted key: a brief a person wrote, the state the run starts with where that is
+not at triage, and the comment that asked for it."""
+NO_SETTINGS = frozenset({GIVEN_BRIEF, ENTRY, QUEUED_BY})
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Hearing what people wrote on the issue and its pull request: each signal is judged, recorded and answered once."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from agentos.domain.decision import Decision
@@ -10,8 +11,9 @@ from agentos.domain.issue import OPT_OUT_LABEL, Comment
 from agentos.domain.naming import text_digest
 from agentos.domain.pipeline import Stage
 from agentos.ports.forge import Forge, ReviewNote
+from agentos.ports.tracker import Tracker
 from agentos.runs.decide import decide
-from agentos.runs.desk import Desk
+from agentos.runs.desk import QUEUED_BY, Desk
 from agentos.runs.signals import Answer, Refused, Scene, Signal, acknowledgement, judged, signals_in
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
@@ -52,6 +54,23 @@ async def _consents(ctx: RunContext) -> bool:
 def ack_key(signal: Signal) -> EffectKey:
     """The effect that acknowledges `signal`."""
     return EffectKey(f"{ACK}:{signal.source}")
+
+
+async def may_decide(tracker: Tracker, trusted: Collection[str], signal: Signal) -> bool:
+    """Whether the author of `signal` is `trusted` by the operator, or may write; what cannot be found out is a no."""
+    if signal.person in trusted:
+        return True
+    try:
+        return await tracker.may_write(signal.author, signal.author_id)
+    except OutsideError as exc:
+        if exc.kind in _PASSING:
+            raise  # asked again at the next look
+        return False
+
+
+def stranger_key(signal: Signal) -> EffectKey:
+    """The effect that tells the author of `signal`, once, that they have no say."""
+    return EffectKey(f"{ACK}:stranger:{text_digest(signal.person)[:16]}")
 
 
 async def _said(ctx: RunContext) -> tuple[Signal, ...]:
@@ -100,7 +119,8 @@ class _Hearing:
         await say(step, ack_key(signal), defused(acknowledgement(signal, outcome)))
 
     async def _judge(self, signal: Signal, scene: Scene) -> Decision | Answer | Refused:
-        outcome = judged(signal, scene, may_decide=await self._may_decide(signal))
+        trusted = self._ctx.settings.trust.people
+        outcome = judged(signal, scene, may_decide=await may_decide(self._ctx.ports.tracker, trusted, signal))
         if not isinstance(outcome, Decision):
             return outcome
         try:
@@ -113,17 +133,6 @@ class _Hearing:
         rows = await self._desk.store.decisions.of_run(self._ctx.run.id)
         return next((row.decision for row in rows if row.decision.source == signal.source), None)
 
-    async def _may_decide(self, signal: Signal) -> bool:
-        """Whether its author is trusted by the operator, or may write; what cannot be found out is a no."""
-        if signal.person in self._ctx.settings.trust.people:
-            return True
-        try:
-            return await self._ctx.ports.tracker.may_write(signal.author, signal.author_id)
-        except OutsideError as exc:
-            if exc.kind in _PASSING:
-                raise  # asked again at the next look
-            return False
-
     async def _scene(self) -> Scene:
         store, run_id = self._desk.store, self._ctx.run.id
         hold = await store.decisions.hold(run_id)
@@ -132,15 +141,16 @@ class _Hearing:
             await store.runs.wait(run_id),
             hold.decision if hold is not None else None,
             await _head(self._ctx.ports.forge, self._branch),
+            str((await store.runs.options(run_id)).get(QUEUED_BY, "")),
         )
 
     async def _turn_away(self, step: Step, signal: Signal, outcome: Refused) -> None:
         """Effect: a stranger is answered once, whatever they say after it; each word of theirs is used up."""
-        key = f"{ACK}:stranger:{text_digest(signal.person)[:16]}"
+        key = stranger_key(signal)
         await say(step, key, defused(acknowledgement(signal, outcome)))
 
         async def find() -> Found | None:
-            return {"comment": await self._ctx.ports.tracker.find_comment(self._ctx.issue, EffectKey(key))}
+            return {"comment": await self._ctx.ports.tracker.find_comment(self._ctx.issue, key)}
 
         async def nothing() -> None:
             return None

@@ -51,12 +51,13 @@ class Signal:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """How things stand when a signal is judged. `head`: the commit the branch is at on the forge, empty where that is not
-    known; `hold`: the hold the run is under."""
+    known; `hold`: the hold the run is under; `queued_by`: the signal that asked for the run, where one did."""
 
     run: Run
     wait: Wait | None
     hold: Decision | None = None
     head: str = ""
+    queued_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ def _of_review(note: ReviewNote) -> Signal | None:
 
 def judged(signal: Signal, scene: Scene, *, may_decide: bool) -> Decision | Answer | Refused:
     """What `signal` comes to. `may_decide`: its author has the authority, as was just found out."""
+    if signal.source == scene.queued_by:  # judged when the run was made
+        return Answer(f"run #{scene.run.ref.number} is made for it")
     if not may_decide:
         return Refused("only people who may write to this repository can steer its runs", stranger=True)
     if signal.edited:

@@ -36,11 +36,25 @@ async def start(desk: Desk, target: Target, number: int, *, control: "RunControl
     last = await desk.store.runs.latest(target.issue(number))
     if last is not None and last.job is JobState.SUCCEEDED:
         return last
-    await _require_startable(desk, target, number)
-    former = await _former(desk, target, number) if last is None else None
-    require_nothing_lost(former, target.issue(number))
-    run = await _create(desk, target, number, former)
+    run = await accept(desk, target, number)
     return await advance(desk, run, control=control)
+
+
+class NotYet(UsageError):
+    """The issue may be worked on, but not before something else happened."""
+
+
+async def accept(desk: Desk, target: Target, number: int) -> Run:
+    """A new run of the issue, queued: nothing is begun before its row is there (I3). Where another process was faster, its.
+
+    Raises UsageError for an issue that is closed or opted out, or with a run that this database lost; NotYet for one that
+    its relations keep from being started.
+    """
+    await _require_startable(desk, target, number)
+    is_first = await desk.store.runs.latest(target.issue(number)) is None
+    former = await _former(desk, target, number) if is_first else None
+    require_nothing_lost(former, target.issue(number))
+    return await _create(desk, target, number, former)
 
 
 async def restart(desk: Desk, target: Target, number: int, stage: Stage, *, control: "RunControl | None" = None) -> Run:
@@ -118,7 +132,7 @@ async def _require_startable(desk: Desk, target: Target, number: int) -> None:
     busy, split = await runs_around(desk.store.runs, issue)
     reason = await stands_in_the_way(target.tracker, issue, busy=busy, split=split)
     if reason:
-        raise UsageError(reason)
+        raise NotYet(reason)
 
 
 def require_consent(issue: Issue) -> None:

@@ -1,5 +1,6 @@
 """What people decided about a run: each decision counts once, is consumed once, and is heard of by who works on it."""
 
+import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -78,14 +79,21 @@ class DecisionStore:
 
         Raises OutsideError, kind TRANSIENT, where the database breaks off.
         """
-        # A connection of its own: it listens for as long as the run works, and the pool is small.
+        async with contextlib.aclosing(self.heard()) as turns:
+            async for told in turns:
+                if told in (None, run_id):
+                    yield
+
+    async def heard(self) -> AsyncGenerator[int | None, None]:
+        """None once it listens, then the run of every decision that is recorded; ends only with its reader. Nothing is
+        polled. Raises as `recorded`."""
+        # A connection of its own: it listens for as long as somebody reads, and the pool is small.
         async with await connect(self._db.url) as conn:
             try:
                 await conn.execute(f"LISTEN {CHANNEL}")
-                yield
+                yield None
                 async for told in conn.notifies():
-                    if told.payload == str(run_id):
-                        yield
+                    yield int(told.payload)
             except OperationalError as exc:
                 raise OutsideError(f"the database broke off: {first_line(exc)}", kind=FailureKind.TRANSIENT) from exc
 

@@ -151,6 +151,12 @@ class RunStore:
         found = await self.find(repo=issue.repo, number=issue.number, jobs=LIVE, limit=1)
         return found[0] if found else None
 
+    async def of_issue(self, issue: IssueRef) -> tuple[WholeRun, ...]:
+        """All runs of `issue`, newest first, with what they wait for and were started with."""
+        values = {"repo": issue.repo, "number": issue.number, "jobs": None, "limit": 1000}
+        rows = await self._db.rows(_FIND, values)
+        return tuple(WholeRun(_run(row), _wait(row), row["options"]) for row in rows)
+
     async def find(
         self,
         *,

@@ -17,8 +17,9 @@ from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueDraft, IssueRef, Relations
-from agentos.domain.status import LABELS, Status
-from agentos.ports.tracker import Board, Tracker
+from agentos.domain.status import LABELS, READY_LABEL, Status
+from agentos.ports.tracker import Board, News, Tracker
+from tests.github.fake import label as github_label
 from tests.github.server import serving
 from tests.models.clock import NotingClock
 
@@ -28,12 +29,13 @@ STATUS_COMMENT = EffectKey("status-comment")
 @dataclass(frozen=True)
 class Desk:
     """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does, `relate`
-    files issue 8, which supersedes it and depends on 9. `hint`: how an issue is made there."""
+    files issue 8, which supersedes it and depends on 9, `move` puts it to Ready. `hint`: how an issue is made there."""
 
     tracker: Tracker
     issue: IssueRef
     say: Callable[[str], None]
     relate: Callable[[], None]
+    move: Callable[[], None]
     hint: str = "agentos new"
 
 
@@ -54,7 +56,10 @@ def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
         broken.parent.mkdir(exist_ok=True)
         broken.write_text("---\nid: 9\nsupersedes: [7\n---\nIts front matter needs a hand.\n")
 
-    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say, relate)
+    def move() -> None:
+        ticket.write_text(ticket.read_text().replace(f"status: {status}", "status: queued"))
+
+    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say, relate, move)
 
 
 def flat(tmp_path: Path) -> Desk:
@@ -77,7 +82,7 @@ def memory(tmp_path: Path) -> Desk:
     def relate() -> None:
         tracker.add("Anew", relations=Relations(depends_on=(9,), supersedes=(7,)))
 
-    return Desk(tracker, issue, say, relate)
+    return Desk(tracker, issue, say, relate, lambda: tracker.label(issue, READY_LABEL))
 
 
 @contextmanager
@@ -95,7 +100,11 @@ def github(_: Path) -> Iterator[Desk]:
             hub.open_issue("Anew", "Anew.\n\nDepends on: #9\nSupersedes #7")
 
         tracker = GitHubTracker(server.place(), "repo", NotingClock(), Pace(NotingClock(), limits=()))
-        yield Desk(tracker, issue, say, relate, "/issues/new")
+
+        def move() -> None:
+            hub.issues[issue.number]["labels"].append(github_label(READY_LABEL))
+
+        yield Desk(tracker, issue, say, relate, move, "/issues/new")
 
 
 DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
@@ -288,3 +297,26 @@ async def test_text_from_outside_is_clean_and_titles_are_one_line(desk: Desk) ->
     filed = await desk.tracker.get(ref.number)
     assert filed.title == "Evil title: red"
     assert filed.body.startswith("body end")
+
+
+async def test_an_issue_is_ready_once_a_person_moved_it_there_until_the_board_shows_more(desk: Desk) -> None:
+    assert desk.issue.number not in await desk.tracker.ready()
+    desk.move()
+    assert desk.issue.number in await desk.tracker.ready()
+    await desk.tracker.show(desk.issue, Board(Status.IN_PROGRESS, "agentos:running"))
+    assert await desk.tracker.board(desk.issue) == Board(Status.IN_PROGRESS, "agentos:running")
+    assert desk.issue.number not in await desk.tracker.ready()
+    assert "bug" in (await desk.tracker.get(desk.issue.number)).labels
+
+
+async def test_what_is_said_or_done_is_news_once(desk: Desk) -> None:
+    await desk.tracker.news()
+    assert await desk.tracker.news() == News()
+    desk.say("/agentos queue")
+    news = await desk.tracker.news()
+    assert news.touched == {desk.issue.number}
+    assert [(number, comment.body) for number, comment in news.said] == [(desk.issue.number, "/agentos queue")]
+    assert await desk.tracker.news() == News()
+    desk.move()
+    assert (await desk.tracker.news()).touched == {desk.issue.number}
+    assert await desk.tracker.news() == News()

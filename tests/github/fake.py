@@ -16,6 +16,7 @@ from githubkit_schemas.v2022_11_28 import models as gh
 from tests.github.apps import FakeApp
 from tests.github.board import Project, Remark, Thread
 from tests.github.ci import Ci
+from tests.github.lately import Lately
 from tests.github.samples import AT, filled, require_shape
 
 OWNER, NAME = "acme", "todo"
@@ -109,6 +110,7 @@ class FakeGitHub:
     has_drafts: bool = True
     project: Project | None = None
     threads: dict[int, list[Thread]] = field(default_factory=dict)
+    lately: Lately = field(default_factory=Lately)
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 from githubkit_schemas.v2022_11_28 import models as gh
 
 from tests.github.fake import BODY_LIMIT, LATER, NAME, OWNER, FakeGitHub, Refused, Request, Route, account, label
+from tests.github.lately import list_all_comments, list_issues
 from tests.github.samples import AT, filled
 
 
@@ -21,15 +22,6 @@ def _repository(fake: FakeGitHub, request: Request) -> object:
 
 def _get_issue(fake: FakeGitHub, request: Request) -> object:
     return fake.issue(request.args[0])
-
-
-def _list_issues(fake: FakeGitHub, request: Request) -> object:
-    numbers = sorted((*fake.issues, *fake.pulls), reverse=True)
-    found = [fake.issue(str(number)) for number in numbers]
-    wanted = request.query.get("state", "open")
-    found = [each for each in found if wanted in ("all", each["state"])]
-    creator = request.query.get("creator")
-    return [each for each in found if creator in (None, each["user"]["login"])]
 
 
 def _create_issue(fake: FakeGitHub, request: Request) -> object:
@@ -207,7 +199,8 @@ ROUTES = (
     route("user", "GET /user", _user, gh.PublicUser),
     route("repository", "GET ", _repository, gh.FullRepository),
     route("issue", "GET /issues/{n}", _get_issue, gh.Issue),
-    route("issues", "GET /issues", _list_issues, list[gh.Issue]),
+    route("issues", "GET /issues", list_issues, list[gh.Issue]),
+    route("all comments", "GET /issues/comments", list_all_comments, list[gh.IssueComment]),
     route("new issue", "POST /issues", _create_issue, gh.Issue, status=201),
     route("edit issue", "PATCH /issues/{n}", _edit_issue, gh.Issue),
     route("comments", "GET /issues/{n}/comments", _list_comments, list[gh.IssueComment]),

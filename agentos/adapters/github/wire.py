@@ -42,6 +42,8 @@ class IssueAnswer(_Answer):
     assignees: tuple[Account, ...] = ()
     pull_request: dict[str, Any] | None = None
     issue_dependencies_summary: DependencySummary | None = None
+    comments: int = 0
+    updated_at: str = ""
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ class CommentAnswer(_Answer):
     user: Account | None = None
     created_at: str
     updated_at: str = ""
+    issue_url: str = ""
 
 
 class EventSource(_Answer):

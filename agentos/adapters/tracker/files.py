@@ -25,7 +25,9 @@ from agentos.adapters.tracker.ticket_folder import (
     Place,
     TicketFolder,
     read_text,
+    version_of,
 )
+from agentos.adapters.tracker.versions import Versions
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
@@ -33,7 +35,7 @@ from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relation
 from agentos.domain.naming import clean_text, slug
 from agentos.domain.status import Status
 from agentos.ports.clock import Clock
-from agentos.ports.tracker import Board
+from agentos.ports.tracker import Board, News
 
 _RESOLUTION_CHARACTERS = 200
 
@@ -48,6 +50,15 @@ class FilesTracker:
         self._tickets = TicketFolder(folder)
         self._repo = repo
         self._clock = clock or SystemClock()
+        self._versions = Versions()
+
+    async def ready(self) -> tuple[int, ...]:
+        """The tickets whose status is `queued`; one that cannot be read is none."""
+        return await asyncio.to_thread(self._ready)
+
+    async def news(self) -> News:
+        """The tickets whose file or thread changed on disk since it was asked last, and what their threads say."""
+        return await asyncio.to_thread(self._news)
 
     async def get(self, number: int) -> Issue:
         """The ticket with that number as it is now; `status` is the word in its front matter."""
@@ -110,6 +121,23 @@ class FilesTracker:
     async def close(self, issue: IssueRef, resolution: str) -> None:
         """Effect: the ticket is done, its first line of `resolution` in the front matter, all of it in the thread."""
         await asyncio.to_thread(self._close, issue, fitted(resolution).strip() or "Done.")
+
+    def _ready(self) -> tuple[int, ...]:
+        found = set()
+        for place in self._tickets.places():
+            with suppress(OutsideError):  # said when that ticket is asked for
+                found |= {place.number or 0} if self._tickets.ticket(place).is_ready else set()
+        return tuple(sorted(found))
+
+    def _news(self) -> News:
+        places = {place.number or 0: place for place in self._tickets.places()}
+        versions = {at: (version_of(each.file), version_of(each.thread)) for at, each in places.items()}
+        touched = self._versions.fresh(versions)
+        said: list[tuple[int, Comment]] = []
+        for number in sorted(touched):
+            with suppress(OutsideError):
+                said += [(number, entry.comment()) for entry in self._entries(IssueRef(self._repo, number))]
+        return News(touched, tuple(said))
 
     def _get(self, number: int) -> Issue:
         place = self._tickets.find(number)

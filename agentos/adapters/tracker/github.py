@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from agentos.adapters.github.account import account_of
 from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.news import RepositoryNews
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_line, name_of, said_in
@@ -20,9 +21,9 @@ from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import text_digest
-from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
+from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
 from agentos.ports.clock import Clock
-from agentos.ports.tracker import Board
+from agentos.ports.tracker import Board, News
 
 RESOLUTION = EffectKey("resolution")
 _BY_LABEL = {
@@ -52,6 +53,19 @@ class GitHubTracker:
         self._api = GitHubClient(place, clock, pace)
         self._us: Account | None = None
         self._shown: dict[int, Board] = {}
+        self._news = RepositoryNews(self._api, clock.now())
+
+    async def ready(self) -> tuple[int, ...]:
+        """The open issues with the label that asks for work."""
+        asked = {"labels": READY_LABEL, "state": "open", "sort": "created", "direction": "asc"}
+        found = await self._api.pages("/issues", IssueAnswer, **asked)
+        return tuple(sorted(each.number for each in found if each.pull_request is None))
+
+    async def news(self) -> News:
+        """What changed since it was asked last; the first time, in the last week."""
+        us = await self._account()
+        touched, said = await self._news.fresh()
+        return News(touched, tuple((number, comment_of(each, ours=_is(us, each.user))) for number, each in said))
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now. A pull request is none: GONE."""
@@ -125,6 +139,8 @@ class GitHubTracker:
         found = await self._issue(issue.number)
         names = found.label_names
         label, attention = next((each for each in LABELS if each in names), None), ATTENTION_LABEL in names
+        if READY_LABEL in names:
+            return Board(Status.READY, label, attention)
         shown = self._shown.get(issue.number)
         if shown is not None and (shown.label, shown.attention) == (label, attention):
             return shown
@@ -134,11 +150,13 @@ class GitHubTracker:
         return Board(Status.DONE if found.state == "closed" else status, label, attention)
 
     async def show(self, issue: IssueRef, board: Board) -> None:
-        """Effect: of our labels, the issue has exactly those; labels of people stay. It is neither closed nor opened."""
+        """Effect: of our labels, the issue has exactly those; labels of people stay, but for the one that asked for the work.
+        It is neither closed nor opened."""
         names = (await self._issue(issue.number)).label_names
         wanted = [each for each in (board.label, ATTENTION_LABEL if board.attention else None) if each]
+        gone = _OURS if board.status is Status.READY else _OURS | {READY_LABEL}
         for name in names:
-            if name in _OURS and name not in wanted:
+            if name in gone and name not in wanted:
                 await self._take_label(issue, name)
         if missing := [each for each in wanted if each not in names]:
             await self._api.change("POST", f"/issues/{issue.number}/labels", {"labels": missing})

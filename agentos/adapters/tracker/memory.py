@@ -6,14 +6,15 @@ from typing import Any
 from agentos.adapters.clock.system import SystemClock
 from agentos.adapters.tracker.thread import LOCAL_AUTHOR, fitted
 from agentos.adapters.tracker.ticket import OUR_NAME, one_line
+from agentos.adapters.tracker.versions import Versions
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import clean_text, text_digest
-from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
+from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
 from agentos.ports.clock import Clock
-from agentos.ports.tracker import Board
+from agentos.ports.tracker import Board, News
 
 NO_RELATIONS = Relations()
 
@@ -36,6 +37,7 @@ class MemoryTracker:
         self._clock = clock or SystemClock()
         self._kept: dict[int, _Kept] = {}
         self._comments = 0
+        self._versions = Versions()
         self.writers = {LOCAL_AUTHOR}
         """Who may write, by id where they have one, else by name."""
 
@@ -70,9 +72,24 @@ class MemoryTracker:
         """The id of a new comment, as a person writes it. `facts`: fields of `Comment`."""
         return self._comment(self._find(issue.number), clean_text(text).strip("\n"), author, **facts)
 
+    def label(self, issue: IssueRef, *labels: str) -> None:
+        """Effect: the issue carries these labels as well, as a person puts them on."""
+        kept = self._find(issue.number)
+        kept.issue = replace(kept.issue, labels=tuple(dict.fromkeys((*kept.issue.labels, *labels))))
+
     def resolution(self, issue: IssueRef) -> str:
         """What the issue was closed with; empty while it is open."""
         return self._find(issue.number).resolution
+
+    async def ready(self) -> tuple[int, ...]:
+        """The open issues with the label that asks for work."""
+        there = ((number, kept.issue) for number, kept in sorted(self._kept.items()))
+        return tuple(number for number, issue in there if issue.is_open and READY_LABEL in issue.labels)
+
+    async def news(self) -> News:
+        """What changed since it was asked last; the first time, everything there is."""
+        touched = self._versions.fresh({at: (kept.issue, *kept.comments) for at, kept in self._kept.items()})
+        return News(touched, tuple((at, each) for at in sorted(touched) for each in self._kept[at].comments))
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now."""
@@ -117,7 +134,8 @@ class MemoryTracker:
     async def show(self, issue: IssueRef, board: Board) -> None:
         """Effect: status, label and attention mark are as given."""
         kept = self._find(issue.number)
-        theirs = tuple(label for label in kept.issue.labels if label not in (*LABELS, ATTENTION_LABEL))
+        gone = {*LABELS, ATTENTION_LABEL, *([] if board.status is Status.READY else [READY_LABEL])}
+        theirs = tuple(label for label in kept.issue.labels if label not in gone)
         ours = (board.label, ATTENTION_LABEL if board.attention else None)
         labels = (*theirs, *(label for label in ours if label))
         is_open = board.status is not Status.DONE

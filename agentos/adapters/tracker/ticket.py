@@ -78,6 +78,11 @@ class Ticket:
             relations=self.relations(),
         )
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether somebody asked for the work: `queued`, in either layout; `ready` and `planned` only say it could be."""
+        return _BY_WORD.get(_plain(self.file.scalar("status") or "")) is _Meaning.QUEUED and not self._is_blocked()
+
     def relations(self) -> Relations:
         """The issues it names, however their numbers are written; an entry without one is unclear."""
         named: dict[str, tuple[int, ...]] = {}

@@ -121,12 +121,12 @@ class TicketFolder:
         with locked(self.folder):
             # An editor does not know our lock: where it saved while we decided, decide again on what it saved.
             for _ in range(3):
-                before = _version(path)
+                before = version_of(path)
                 old = read_text(path, limit_bytes=limit_bytes)
                 new = decide(old)
                 if new == old:
                     return
-                if _version(path) == before:
+                if version_of(path) == before:
                     replace_file(path, new.encode("utf-8", "surrogateescape"))
                     return
         raise OutsideError(f"{path} keeps changing while it is written; try again", kind=FailureKind.TRANSIENT)
@@ -192,9 +192,10 @@ def _unreadable(path: Path, exc: FrontMatterError) -> OutsideError:
     return OutsideError(f"the front matter of {path} needs a hand: {exc}", kind=FailureKind.INVALID)
 
 
-def _version(path: Path) -> tuple[int, ...]:
+def version_of(path: Path) -> tuple[int, ...]:
+    """What changes whenever the file does, by whatever hand; empty where it is missing."""
     try:
         stat = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         return ()
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size

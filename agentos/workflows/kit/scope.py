@@ -24,7 +24,7 @@ that word alone started the work, the files are held to it."""
 
 def scopes_of(brief: IssueBrief, settings: Settings) -> Scopes:
     """What WORKFLOW.md allows, what the issue does, and what the kind of work does that a standing rule started."""
-    standing = settings.profile == "service" and brief.work in settings.scope.types
+    standing = settings.by_rule and brief.work in settings.scope.types
     return settings.scope.paths, brief.allowed_scope, STANDING[brief.work] if standing else ()
 
 

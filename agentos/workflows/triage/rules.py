@@ -140,9 +140,9 @@ def judge(brief: IssueBrief, digest: str = "") -> RunState:
 
 
 def consent_needed(brief: IssueBrief, settings: Settings) -> str:
-    """Why a person has to agree before this work begins; empty where somebody asked for this very issue (profile `cli`) or
-    a standing rule may start such work."""
-    if settings.profile == "cli":
+    """Why a person has to agree before this work begins; empty where somebody asked for this very issue or a
+    standing rule may start such work."""
+    if not settings.by_rule:
         return ""
     if brief.work not in settings.scope.types:
         allowed = ", ".join(settings.scope.types) or "nothing"
