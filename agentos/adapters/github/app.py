@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -14,6 +15,8 @@ from agentos.ports.clock import Clock
 from agentos.telemetry.redaction import know_secrets
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     from agentos.adapters.github.client import GitHubClient
     from agentos.adapters.github.place import GitHubPlace
 
@@ -75,15 +78,10 @@ class Signature:
         """A JSON web token of this moment, as GitHub's clock has it. Raises: UsageError where the key is none."""
         import jwt  # cryptography takes long to import, and only an App needs it
 
+        key = _signing_key(self._app.private_key)
         now = int(self._clock.now().timestamp() + self._skew_s)
         claims = {"iss": self._app.app_id, "iat": now - SIGNED_BEFORE_S, "exp": now + SIGNED_FOR_S}
-        try:
-            return SecretStr(jwt.encode(claims, self._app.private_key.get_secret_value(), algorithm="RS256"))
-        except (ValueError, TypeError, jwt.PyJWTError):
-            # The library's words may quote the key.
-            raise UsageError(
-                "the private key of the GitHub App is no RSA key in PEM form: take the file that GitHub gave you"
-            ) from None
+        return SecretStr(jwt.encode(claims, key, algorithm="RS256"))
 
     def renews(self, refused: SecretStr, date: str) -> bool:
         """Whether our clock was wrong by GitHub's, which is believed from now on."""
@@ -172,6 +170,24 @@ class AppAccess:
         from agentos.adapters.github.client import GitHubClient  # which shows what we sign
 
         return GitHubClient(self._signed, self._clock)
+
+
+@cache
+def _signing_key(key: SecretStr) -> "RSAPrivateKey":
+    """The key as it signs, read once: proving that it is one takes a tenth of a second. Raises: UsageError for none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        found = load_pem_private_key(key.get_secret_value().encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # whose words may quote the key
+        found = None
+    if not isinstance(found, RSAPrivateKey):
+        raise UsageError(
+            "the private key of the GitHub App is no RSA key in PEM form: take the file that GitHub gave you"
+        )
+    return found
 
 
 def _pieces(key: SecretStr) -> tuple[str, ...]:
