@@ -36,13 +36,15 @@ class CiCheck:
 @dataclass(frozen=True, slots=True)
 class CiReport:
     """All checks of the commit `sha` now. `missing`: what is required and not there. `is_expected`: the repository is set
-    up so that some should come. `knows_required`: the forge says which are required."""
+    up so that some should come. `knows_required`: the forge says which are required. `unseen`: why a part of them could not
+    be seen."""
 
     sha: str
     checks: tuple[CiCheck, ...] = ()
     missing: tuple[str, ...] = ()
     is_expected: bool = False
     knows_required: bool = False
+    unseen: str = ""
 
     @property
     def awaited(self) -> tuple[CiCheck, ...]:
@@ -64,8 +66,8 @@ class CiLine:
 
 @dataclass(frozen=True, slots=True)
 class CiResult:
-    """What the checks of `sha` came to. `note`: why there was nothing to wait for. `is_green`: each that counts passed;
-    not where one fails at the base, too, or where none came although some should."""
+    """What the checks of `sha` came to. `note`: why there was nothing to wait for, or not all was seen. `is_green`: each that counts passed;
+    not where one fails at the base, too, none came although some should, or not all could be seen."""
 
     sha: str
     lines: tuple[CiLine, ...] = ()

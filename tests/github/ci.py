@@ -18,7 +18,7 @@ App = tuple[int, str]
 @dataclass
 class Ci:
     """By commit: check runs, statuses, suites. `rerun_ends`: how a run of GitHub's own CI ends the second time, by its
-    number. `may`: what the token may read or do (checks, protection, rerun)."""
+    number. `may`: what the token may read or do (checks, actions, protection, rerun)."""
 
     runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Ci:
     by_protection: list[tuple[str, int | None]] = field(default_factory=list)
     rerun_ends: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
-    may: set[str] = field(default_factory=lambda: {"checks", "protection", "rerun"})
+    may: set[str] = field(default_factory=lambda: {"checks", "actions", "protection", "rerun"})
     starts: "Callable[[FakeGitHub, str], None]" = lambda *_: None
     """What happens when somebody looks at the checks of a commit for the first time: what its push would have begun."""
     elsewhere: list[dict[str, str]] = field(default_factory=list)

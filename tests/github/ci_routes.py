@@ -5,10 +5,12 @@ from typing import Any
 
 from githubkit_schemas.v2022_11_28 import models as gh
 
-from tests.github.ci import add_check, check_run, deploy, report
+from tests.github.ci import ACTIONS, add_check, check_run, deploy, report
 from tests.github.fake import FakeGitHub, Refused, Request
 from tests.github.routes import route
 from tests.github.samples import filled
+
+_JOB = re.compile(r"/actions/runs/(\d+)/job/")
 
 
 def _may(fake: FakeGitHub, right: str) -> None:
@@ -108,6 +110,42 @@ def _job_log(fake: FakeGitHub, request: Request) -> object:
     raise Refused(302, f"{fake.url}/elsewhere/{number}")
 
 
+def _workflow_runs(fake: FakeGitHub, request: Request) -> object:
+    """A run for each number that jobs of the commit name, and one for each suite of GitHub's own CI without a job."""
+    _may(fake, "actions")
+    sha = request.query["head_sha"]
+    if sha not in fake.ci.runs:
+        fake.ci.starts(fake, sha)
+    found = [filled(gh.WorkflowRun, id=number, name=f"run {number}", head_sha=sha) for number in _numbers(fake, sha)]
+    found += [
+        filled(gh.WorkflowRun, id=each["id"], name="held", **{key: each[key] for key in ("status", "conclusion")})
+        for each in fake.ci.suites.get(sha, [])
+        if each["app"]["slug"] == ACTIONS[1] and not each["latest_check_runs_count"]
+    ]
+    return {"total_count": len(found), "workflow_runs": found}
+
+
+def _numbers(fake: FakeGitHub, sha: str) -> list[int]:
+    urls = (_JOB.search(each["details_url"]) for each in fake.ci.runs.get(sha, []))
+    return sorted({int(url[1]) for url in urls if url})
+
+
+def _jobs(fake: FakeGitHub, request: Request) -> object:
+    """The newest job of each name, as `filter=latest` has it."""
+    latest = {
+        each["name"]: filled(
+            gh.Job,
+            run_id=int(request.args[0]),
+            check_run_url="x",
+            **{key: each[key] for key in ("id", "name", "status", "conclusion", "head_sha", "html_url")},
+        )
+        for runs in fake.ci.runs.values()
+        for each in runs
+        if (url := _JOB.search(each["details_url"])) and url[1] == request.args[0]
+    }
+    return {"total_count": len(latest), "jobs": list(latest.values())}
+
+
 def _deployments(fake: FakeGitHub, request: Request) -> object:
     found = [each for _, each in sorted(fake.ci.deployments.items(), reverse=True)]
     wanted = {key: value for key, value in request.query.items() if key in ("sha", "environment")}
@@ -151,6 +189,8 @@ CI_ROUTES = (
     ),
     route("protection", "GET /branches/{name}/protection/required_status_checks", _protection, gh.StatusCheckPolicy),
     route("rerun failed", "POST /actions/runs/{n}/rerun-failed-jobs", _rerun_failed, gh.EmptyObject, status=201),
+    route("workflow runs", "GET /actions/runs", _workflow_runs, gh.ReposOwnerRepoActionsRunsGetResponse200),
+    route("jobs", "GET /actions/runs/{n}/jobs", _jobs, gh.ReposOwnerRepoActionsRunsRunIdJobsGetResponse200),
     route("job log", "GET /actions/jobs/{n}/logs", _job_log, None, status=302),
     route("deployments", "GET /deployments", _deployments, list[gh.Deployment]),
     route("new deployment", "POST /deployments", _new_deployment, gh.Deployment, status=201),

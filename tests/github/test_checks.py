@@ -123,9 +123,33 @@ async def test_protection_that_the_token_may_not_see_is_left_to_the_rules(
     assert (await seen(checks)).missing == ("lint",)
 
 
-async def test_checks_that_the_token_may_not_see_are_no_pass(ci: Ci, checks: GitHubChecks) -> None:
+async def test_a_token_that_may_read_no_checks_sees_the_jobs_of_actions_and_says_what_it_misses(
+    server: Server, ci: Ci, checks: GitHubChecks
+) -> None:
     ci.may.discard("checks")
-    with pytest.raises(OutsideError) as caught:
+    old = add_check(server.github, SHA, "build", "failure", run=5)
+    new = add_check(server.github, SHA, "build", "success", run=5)
+    red = add_check(server.github, SHA, "docs", "failure", run=6)
+    add_check(server.github, SHA, "types", "failure", app=OTHER_APP)
+    add_status(server.github, SHA, "ci/old", "success")
+    add_suite(server.github, SHA, status="completed", conclusion="action_required")
+    ci.by_rule.extend([("build", ACTIONS[0]), ("types", OTHER_APP[0])])
+    report = await seen(checks)
+    assert states(report) == {
+        "build": CiState.PASSED,
+        "docs": CiState.FAILED,
+        "ci/old": CiState.PASSED,
+        "held": CiState.HELD,
+    }
+    assert {each.id for each in report.checks} >= {f"job:{new}", f"job:{red}"} - {f"job:{old}"}
+    assert {each.name: each.rerun for each in report.checks}["docs"] == "run:6"
+    assert ([each.name for each in report.awaited], report.missing) == (["build", "held"], ("types",))
+    assert "no checks but those of GitHub Actions" in report.unseen
+
+
+async def test_checks_that_the_token_may_not_see_at_all_are_no_pass(ci: Ci, checks: GitHubChecks) -> None:
+    ci.may -= {"checks", "actions"}
+    with pytest.raises(OutsideError, match=r"Checks: read.*checks\.wait: false") as caught:
         await seen(checks)
     assert caught.value.kind is FailureKind.DENIED
 

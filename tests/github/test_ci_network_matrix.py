@@ -29,6 +29,10 @@ class Look:
     async def read(self) -> None:
         self.report = await self.checks.report(SHA, "main", has_workflows=True)
 
+    async def read_jobs(self) -> None:
+        self.server.github.ci.may.discard("checks")
+        await self.read()
+
     async def run_again(self) -> None:
         await self.checks.rerun("run:1")
 
@@ -56,8 +60,11 @@ def prepared(server: Server) -> Look:
 
 REFUSED = frozenset({FailureKind.GONE, FailureKind.DENIED, FailureKind.INVALID})
 ABSENT = frozenset({FailureKind.GONE})
+DENIED = frozenset({FailureKind.DENIED})
 ENDPOINTS: dict[str, tuple[Callable[[Look], Awaitable[None]], frozenset[FailureKind]]] = {
-    "check runs": (Look.read, frozenset()),
+    "check runs": (Look.read, DENIED),
+    "workflow runs": (Look.read_jobs, frozenset()),
+    "jobs": (Look.read_jobs, frozenset()),
     "statuses": (Look.read, ABSENT),
     "suites": (Look.read, ABSENT),
     "rules": (Look.read, REFUSED),

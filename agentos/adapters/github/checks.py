@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
 
+from agentos.adapters.github.actions import jobs_of, state_of
 from agentos.adapters.github.checks_wire import (
     AnnotationAnswer,
     AppAnswer,
@@ -29,19 +31,6 @@ ACTIONS = "github-actions"
 _REFUSED = frozenset({FailureKind.GONE, FailureKind.DENIED, FailureKind.INVALID})
 _ABSENT = frozenset({FailureKind.GONE})
 _RUN_URL = re.compile(r"/actions/runs/(\d+)/job/\d+")
-_ENDS = {
-    "success": CiState.PASSED,
-    "neutral": CiState.PASSED,
-    "skipped": CiState.PASSED,
-    "failure": CiState.FAILED,
-    "action_required": CiState.HELD,
-    "cancelled": CiState.BROKEN,
-    "timed_out": CiState.BROKEN,
-    "startup_failure": CiState.BROKEN,
-    "stale": CiState.BROKEN,
-}
-"""How a check run that ended is taken; what GitHub may add one day is no pass."""
-_OPEN = {"in_progress": CiState.RUNNING, "waiting": CiState.HELD}
 _STATUSES = {
     "success": CiState.PASSED,
     "failure": CiState.FAILED,
@@ -58,31 +47,47 @@ class GitHubChecks:
 
     async def report(self, sha: str, base: str, *, has_workflows: bool) -> CiReport:
         """The checks of `sha`, read to the last page. `has_workflows`: the commit holds workflows of GitHub's own CI."""
+        required = await self.required(base)
+        found, idle, unseen = await self._runs(sha, required)
+        # A repository that is there and has no such list has none of them; a missing right is told (I4).
+        asked = self._api.pages(f"/commits/{sha}/statuses", StatusAnswer)
+        statuses = await self._unless_refused(asked, (), refused=_ABSENT)
+        found += [_of_status(each, required) for each in _newest(statuses)]
+        there = {each.name for each in found if each.is_required}
+        missing = tuple(dict.fromkeys(each.context for each in required if each.context not in there))
+        # What has no job yet may be what a missing check would come of, and is awaited then.
+        found += [replace(each, is_required=bool(missing)) for each in idle]
+        return CiReport(sha, tuple(found), missing, has_workflows or bool(required), bool(required), unseen)
+
+    async def _runs(self, sha: str, required: tuple[RequiredCheck, ...]) -> tuple[list[CiCheck], list[CiCheck], str]:
+        """The checks that apps run, what has none yet, and why a part of them could not be seen."""
+        path = f"/commits/{sha}/check-runs"
         try:
-            runs = await self._api.pages_of(
-                f"/commits/{sha}/check-runs", CheckRunsPage, lambda page: page.check_runs, filter="latest"
-            )
+            runs = await self._api.pages_of(path, CheckRunsPage, lambda page: page.check_runs, filter="latest")
         except OutsideError as exc:
             if exc.kind is FailureKind.INVALID and "No commit found" in str(exc):
                 raise OutsideError(
                     f"GitHub does not show the commit {sha[:12]} yet; it goes on in a moment",
                     kind=FailureKind.TRANSIENT,
                 ) from exc
-            raise
-        # A repository that is there and has no such list has none of them; a missing right is told (I4).
-        asked = self._api.pages(f"/commits/{sha}/statuses", StatusAnswer)
-        statuses = await self._unless_refused(asked, (), refused=_ABSENT)
-        more = self._api.pages_of(f"/commits/{sha}/check-suites", SuitesPage, lambda page: page.check_suites)
-        suites = await self._unless_refused(more, (), refused=_ABSENT)
-        required = await self.required(base)
-        found = [
-            *(_of_run(each, required) for each in runs),
-            *(_of_status(each, required) for each in _newest(statuses)),
-        ]
-        there = {each.name for each in found if each.is_required}
-        missing = tuple(dict.fromkeys(each.context for each in required if each.context not in there))
-        found += [_of_suite(each, is_required=bool(missing)) for each in suites if _tells(each)]
-        return CiReport(sha, tuple(found), missing, has_workflows or bool(required), bool(required))
+            if exc.kind is not FailureKind.DENIED:
+                raise
+            return *await self._jobs(sha, required), "the token may read no checks but those of GitHub Actions"
+        asked = self._api.pages_of(f"/commits/{sha}/check-suites", SuitesPage, lambda page: page.check_suites)
+        suites = await self._unless_refused(asked, (), refused=_ABSENT)
+        return [_of_run(each, required) for each in runs], [_of_suite(each) for each in suites if _tells(each)], ""
+
+    async def _jobs(self, sha: str, required: tuple[RequiredCheck, ...]) -> tuple[list[CiCheck], list[CiCheck]]:
+        try:
+            return await jobs_of(self._api, sha, required)
+        except OutsideError as exc:
+            if exc.kind is not FailureKind.DENIED:
+                raise
+            raise OutsideError(
+                "the token may see neither checks nor GitHub Actions, so the repository's CI cannot be waited for: give it "
+                "Checks: read (a fine-grained token: Actions: read), or set checks.wait: false",
+                kind=FailureKind.DENIED,
+            ) from exc
 
     async def required(self, branch: str) -> tuple[RequiredCheck, ...]:
         """What must pass before anything is merged into `branch`, by rules and, where the token may see it, protection."""
@@ -147,15 +152,14 @@ class GitHubChecks:
 
 def _of_run(found: CheckRunAnswer, required: Iterable[RequiredCheck]) -> CiCheck:
     app = found.app or AppAnswer()
-    ended = found.status == "completed"
-    word = (found.conclusion or "") if ended else found.status
+    state, said = state_of(found.status, found.conclusion)
     run = _RUN_URL.search(found.details_url or "") if app.slug == ACTIONS else None
     return CiCheck(
         name=clean_text(found.name),
-        state=_ENDS.get(word, CiState.BROKEN) if ended else _OPEN.get(word, CiState.QUEUED),
+        state=state,
         id=f"job:{found.id}" if run else f"check:{found.id}",
         url=found.html_url or found.details_url or "",
-        said=clean_text(word),
+        said=said,
         is_required=any(each.context == found.name and each.app in (None, app.id) for each in required),
         rerun=f"run:{run[1]}" if run else f"check:{found.id}",
     )
@@ -196,9 +200,6 @@ def _tells(suite: SuiteAnswer) -> bool:
     )
 
 
-def _of_suite(suite: SuiteAnswer, *, is_required: bool) -> CiCheck:
-    """It may be what a required check that is missing would come of, and is awaited then."""
-    ended = suite.status == "completed"
-    word = (suite.conclusion or "") if ended else (suite.status or "queued")
-    state = _ENDS.get(word, CiState.BROKEN) if ended else _OPEN.get(word, CiState.QUEUED)
-    return CiCheck("a workflow without a job yet", state, f"suite:{suite.id}", "", clean_text(word), is_required)
+def _of_suite(suite: SuiteAnswer) -> CiCheck:
+    state, said = state_of(suite.status or "queued", suite.conclusion)
+    return CiCheck("a workflow without a job yet", state, f"suite:{suite.id}", said=said)

@@ -111,3 +111,37 @@ class AnnotationAnswer(_Answer):
     annotation_level: str | None = None
     title: str | None = None
     message: str | None = None
+
+
+class WorkflowRunAnswer(_Answer):
+    """One run of one workflow; `status` and `conclusion` as those of a check."""
+
+    id: int
+    name: str | None = None
+    status: str | None = None
+    conclusion: str | None = None
+    html_url: str = ""
+
+
+class WorkflowRunsPage(_Answer):
+    """A page of them."""
+
+    total_count: int
+    workflow_runs: list[WorkflowRunAnswer]
+
+
+class JobAnswer(_Answer):
+    """One job of a run, which is what a check run of GitHub's own CI shows."""
+
+    id: int
+    name: str
+    status: str
+    conclusion: str | None = None
+    html_url: str | None = None
+
+
+class JobsPage(_Answer):
+    """A page of them."""
+
+    total_count: int
+    jobs: list[JobAnswer]

@@ -101,7 +101,10 @@ def _under_way(report: CiReport, open_: tuple[CiCheck, ...], watch: Watch, bound
     if idle and watch.waited_s > bounds.queued_s:
         names = ", ".join(filter(None, (_names(open_), _listed(report.missing))))
         title = f"{names} of {at} did not begin within {_span(bounds.queued_s)}"
-        needs = ("see that a runner takes it, or that the required check's name is right; then retry",)
+        needs = (
+            "see that a runner takes it, that it runs on drafts, and that a required check's name is right; then retry",
+        )
+        needs = (f"{report.unseen}: let it read them; or {needs[0]}",) if report.unseen else needs
         return Ruling(Next.HALT, open_, "checks_not_started", title, needs)
     if watch.waited_s > bounds.wait_s:
         names = ", ".join(filter(None, (_names(open_), _listed(report.missing))))
@@ -194,13 +197,16 @@ def result(report: CiReport, base: CiReport | None, tried: Iterable[str]) -> CiR
         CiLine(_plain(each.name), _result(each, red, tried), each.url, each.is_required, each.state is CiState.PASSED)
         for each in sorted(report.checks, key=lambda each: (not each.is_required, each.name))
     )
-    note = ""
-    if not report.checks:
+    note = report.unseen
+    if not report.checks and not note:
         note = (
             "no check came, although some should have" if report.is_expected else "the repository has no CI to wait for"
         )
     green = all(each.state is CiState.PASSED for each in report.awaited) and not report.missing
-    return CiResult(report.sha, lines, note, green and not (report.is_expected and not report.checks))
+    none_came = report.is_expected and not report.checks
+    # Where the forge says what is required and all of it was seen to pass, what else there may be does not count.
+    blind = bool(report.unseen) and not report.knows_required
+    return CiResult(report.sha, lines, note, green and not none_came and not blind)
 
 
 def _result(check: CiCheck, red_on_base: frozenset[str], tried: frozenset[str]) -> str:

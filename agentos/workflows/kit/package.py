@@ -99,19 +99,20 @@ def ci_markdown(ci: CiResult | None) -> str:
         )
         for each in ci.lines
     )
-    listed = table(("Check", "Result", "Required"), rows) if ci.lines else f"{ci.note}."
-    return f"\n### The repository's own CI\n{listed}\n"
+    listed = table(("Check", "Result", "Required"), rows) if ci.lines else ""
+    said = "\n\n".join(filter(None, (listed, f"{ci.note}." if ci.note else "")))
+    return f"\n### The repository's own CI\n{said}\n"
 
 
 def _ci_line(ci: CiResult | None) -> str:
     if ci is None:
         return ""
-    if ci.note:
+    if not ci.lines:
         return f"\nCI: {ci.note}.\n"
     red = ", ".join(f"{each.name} ({each.result})" for each in ci.lines if not each.passed)
     plural = "" if len(ci.lines) == 1 else "s"
     said = f"CI: {len(ci.lines)} check{plural}" + (f"; not passed: {red}" if red else ", all passed")
-    return f"\n{said}.\n"
+    return f"\n{said}{f'; {ci.note}' if ci.note else ''}.\n"
 
 
 def _in_link(name: str) -> str:

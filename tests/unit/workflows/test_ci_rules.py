@@ -194,5 +194,15 @@ def test_the_result_says_of_each_check_how_it_ended(
     assert bool(made.note) is (not seen.checks)
 
 
+def test_what_could_not_be_seen_is_said_and_is_not_green_unless_all_that_is_required_was() -> None:
+    partly, known = replace(report(GREEN), unseen="no right"), replace(report(LINT_GREEN), unseen="no right")
+    assert [(made.note, made.is_green) for made in (rules.result(each, None, ()) for each in (partly, known))] == [
+        ("no right", False),
+        ("no right", True),
+    ]
+    halted = rules.standing(replace(report(missing=("lint",)), unseen="no right"), LATER, BOUNDS)
+    assert halted.needs[0].startswith("no right: let it read them; or ")
+
+
 def test_looks_get_rarer_up_to_a_bound() -> None:
     assert [rules.pause_s(n) for n in (0, 1, 2, 3, 99)] == [5, 10, 20, 30, 30]
