@@ -9,10 +9,12 @@ from agentos.cli.args import Request
 from agentos.cli.interrupts import draining
 from agentos.cli.service_lines import ServiceLines
 from agentos.cli.terminal import count, tell
+from agentos.config.load import webhook_secret
 from agentos.domain.error import UsageError
 from agentos.runs.engine import load_engine
 from agentos.service.loop import Service
 from agentos.service.watch import Watch
+from agentos.service.webhooks import listening
 
 AS_SERVICE = {"profile": "service", "asked_for": True}
 """How its runs differ: the pull request is put before people, not each step; and each was asked for by somebody."""
@@ -39,8 +41,14 @@ async def _serve(request: Request) -> None:
         for place in places:
             tell(f"Watching {place.target.repo} in {place.target.folder}.")
         tell(f"At most {count(settings.service.runs, 'run')} at a time; Ctrl-C stops after the present steps.")
-        with draining(service, leave=lambda: None):
-            await service.run()
+        hooks = listening(
+            settings.service.webhook_address, webhook_secret(), desk.store.deliveries, service, lines.notice
+        )
+        async with hooks as address:
+            if address:
+                tell(f"Webhooks of GitHub are heard at {address}.")
+            with draining(service, leave=lambda: None):
+                await service.run()
     tell("Stopped. Everything is saved; `agentos serve` goes on from there.")
 
 

@@ -20,7 +20,10 @@ from agentos.domain.error import UsageError
 
 PREFIX = "AGENTOS_"
 CONFIG_VARIABLE = "AGENTOS_CONFIG"
-_OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "AGENTOS_CRASH_AT", "AGENTOS_RESTARTED_UNDER_VENV"})
+WEBHOOK_SECRET_VARIABLE = "AGENTOS_GITHUB_WEBHOOK_SECRET"  # noqa: S105
+_OTHER_VARIABLES = frozenset(
+    {CONFIG_VARIABLE, WEBHOOK_SECRET_VARIABLE, "AGENTOS_CRASH_AT", "AGENTOS_RESTARTED_UNDER_VENV"}
+)
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSW(?:OR)?D|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|_PAT$", re.IGNORECASE
 )
@@ -114,6 +117,12 @@ def github_key(settings: Settings) -> SecretStr | None:
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is no PEM file"
         raise UsageError(f"github.private_key_file names {path}, which cannot be read: {why}") from None
+
+
+def webhook_secret() -> SecretStr | None:
+    """What GitHub signs its webhooks with; it comes from the environment alone."""
+    said = os.environ.get(WEBHOOK_SECRET_VARIABLE, "").strip()
+    return SecretStr(said) if said else None
 
 
 def secrets_present(settings: Settings) -> frozenset[str]:

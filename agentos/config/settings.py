@@ -249,11 +249,13 @@ class MergeRule:
 
 class ServiceSettings(Part):
     """`agentos serve`: how many runs are at work at the same time, and how long it waits between two looks, while there is
-    something to do and, doubling step by step, while there is not."""
+    something to do and, doubling step by step, while there is not. `webhook_address`: where GitHub's webhooks are received,
+    as `127.0.0.1:8471`; empty: nowhere."""
 
     runs: Annotated[int, Field(ge=1, le=100)] = 3
     poll_active_s: Seconds = 30.0
     poll_idle_s: Seconds = 300.0
+    webhook_address: str = ""
 
 
 class TrustSettings(Part):

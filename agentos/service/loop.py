@@ -45,11 +45,18 @@ class Service:
         self.issues: dict[int, IssueRef] = {}
         """The issue of every run that was at work here, by the run's id."""
 
+    @property
+    def repos(self) -> tuple[str, ...]:
+        """The repo-keys of what is watched."""
+        return tuple(self._woken)
+
     def wake(self, repo: str = "") -> None:
-        """Effect: the repository, or every one, is looked at without waiting for its time. Repeating is harmless."""
-        for each, woken in self._woken.items():
-            if not repo or each == repo:
-                woken.set()
+        """Effect: the repository, or every one, is looked at without waiting for its time, and soon once more, since what
+        it was woken for may show up a little later. Repeating is harmless."""
+        for watch in self._watches:
+            if not repo or watch.repo == repo:
+                watch.rhythm.begin_again()
+                self._woken[watch.repo].set()
 
     def request_drain(self, reason: str) -> None:
         """Effect: nothing new is begun; runs at work stop after their present step; `run` returns when they have."""

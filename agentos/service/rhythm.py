@@ -17,6 +17,10 @@ class Rhythm:
         self._last_s = longer if self._last_s and not busy else self.active_s
         return self._last_s
 
+    def begin_again(self) -> None:
+        """Effect: the next look but one is as near as while there is something to do."""
+        self._last_s = 0.0
+
     @property
     def is_slow(self) -> bool:
         """Whether it waits longer than while there is something to do."""

@@ -4,13 +4,15 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from pydantic import SecretStr
 
 from agentos.domain.error import OutsideError, UsageError
+from agentos.service.loop import Service
+from agentos.service.notice import Notice, Tell
 from agentos.service.receiver import Address, Head, Reply, receiving
 from agentos.store.deliveries import DeliveryStore
 
@@ -42,6 +44,27 @@ EVENTS = frozenset(
 LEAST_SECRET = 16
 SEEN, HEARD = Reply(202, "seen before"), Reply(202, "heard")
 _DELIVERY = re.compile(r"[0-9A-Za-z-]{8,64}")
+
+
+@asynccontextmanager
+async def listening(
+    address: str, secret: SecretStr | None, heard: DeliveryStore, service: Service, tell: Tell
+) -> AsyncIterator[str]:
+    """Where the service hears of webhooks until the block ends; empty where `address` is.
+
+    Raises: UsageError where it cannot listen there, or could not tell GitHub from anybody else.
+    """
+    if not address:
+        yield ""
+        return
+    if secret is None:
+        raise UsageError(
+            "service.webhook_address is set, and AGENTOS_GITHUB_WEBHOOK_SECRET is not: without it anybody could call there"
+        )
+    hooks = Webhooks(secret, heard, service.repos, service.wake, lambda text: tell(Notice(text, is_trouble=True)))
+    where = Address.of(address)
+    async with hooks.receiving(where) as port:
+        yield f"http://{where.host}:{port}{PATH}"
 
 
 class Webhooks:

@@ -139,6 +139,7 @@ def test_who_may_set_what_is_said_per_key() -> None:
         "service.runs",
         "service.poll_active_s",
         "service.poll_idle_s",
+        "service.webhook_address",
         "github_private_key",
         "github.app_id",
         "github.installation_id",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agentos.domain.issue import OPT_OUT_LABEL
-from agentos.domain.status import ATTENTION_LABEL
+from agentos.domain.status import ATTENTION_LABEL, READY_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class LabelDraft:
 
 
 LABEL_DRAFTS = (
-    LabelDraft("agentos:ready", "0e8a16", "For AgentOS to work on; set by a person"),
+    LabelDraft(READY_LABEL, "0e8a16", "For AgentOS to work on; set by a person"),
     LabelDraft("agentos:queued", "c5def5", "AgentOS has taken it on and comes to it next"),
     LabelDraft("agentos:running", "1d76db", "AgentOS works on it"),
     LabelDraft("agentos:waiting", "fbca04", "AgentOS waits for a person: a gate, a review, a question"),

@@ -1,0 +1,114 @@
+"""Polling alone is enough; a webhook only makes it sooner, and what it says decides nothing."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from agentos.domain.error import UsageError
+from agentos.domain.event import EventKind
+from agentos.domain.status import READY_LABEL
+from agentos.service.webhooks import listening
+from tests.github.fake import NAME, OWNER, label
+from tests.github.server import Server, serving
+from tests.github.service import BODY, Serving, Yard, make_hub, make_yard
+from tests.service.test_webhooks import SECRET, headers_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+NOTHING_OF_IT = {"action": "labeled", "issue": {"number": 1}, "label": {"name": READY_LABEL}}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(make_hub(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def yard(server: Server, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    return make_yard(server, tmp_path, database_url, monkeypatch)
+
+
+@asynccontextmanager
+async def hearing(service: Serving) -> AsyncIterator[str]:
+    secret = SecretStr(SECRET)
+    heard = service.desk.store.deliveries
+    async with listening("127.0.0.1:0", secret, heard, service.service, service.notices.append) as address:
+        yield address
+
+
+async def deliver(address: str, said: Mapping[str, object], delivery: str) -> int:
+    """The status that a delivery about the repository is answered with."""
+    body = json.dumps({**said, "repository": {"full_name": f"{OWNER}/{NAME}"}}).encode()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        sent = await client.post(address, content=body, headers=headers_of(body, x_github_delivery=delivery))
+        return sent.status_code
+
+
+async def test_an_issue_is_taken_in_at_the_next_look_and_with_a_webhook_at_once(yard: Yard) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service, hearing(service) as address:
+        await service.first()
+        first = hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.clock.advance(service.clock.naps[-1] - 1)
+        await service.at_rest()
+        assert await service.runs() == (), "nobody looked yet"
+        await service.clock.advance(1)
+        await service.until(lambda: service.count(EventKind.RUN_WAITING) == 1)
+
+        before = service.clock.monotonic_s()
+        hub.comment(first, "/agentos cancel")
+        assert await deliver(address, {"action": "created"}, "delivery-0001") == 202
+        await service.until(lambda: service.count(EventKind.RUN_ENDED) == 1)
+        assert service.clock.monotonic_s() == before, "no time passed"
+
+
+async def test_what_a_webhook_says_is_not_believed_and_a_forged_or_repeated_one_wakes_nobody(yard: Yard) -> None:
+    hub = yard.server.github
+    number = hub.open_issue("Add a shout function", BODY)
+    async with yard.serving() as service, hearing(service) as address:
+        await service.first()
+        looks = len(service.clock.naps)
+        assert await deliver(address, NOTHING_OF_IT, "delivery-0001") == 202
+        await service.until(lambda: len(service.clock.naps) > looks)
+        await service.at_rest()
+        assert (await service.runs(), service.labels(number)) == ((), set())
+
+        hub.issues[number]["labels"].append(label(READY_LABEL))
+        asked = len(hub.ledger)
+        assert await deliver(address, NOTHING_OF_IT, "delivery-0001") == 202
+        async with httpx.AsyncClient(trust_env=False) as client:
+            headers = headers_of(b"{}", x_hub_signature_256="sha256=" + "0" * 64)
+            assert (await client.post(address, content=b"{}", headers=headers)).status_code == 401
+        await service.at_rest()
+        assert (await service.runs(), len(hub.ledger)) == ((), asked)
+        assert [each.text for each in service.notices if each.is_trouble] == [
+            "a webhook was refused: its signature is not of our secret"
+        ]
+
+
+async def test_after_a_webhook_it_looks_again_soon_for_github_may_show_it_late(yard: Yard) -> None:
+    async with yard.serving() as service, hearing(service) as address:
+        await service.first()
+        for _ in range(3):
+            await service.look(by_itself=True)
+        assert service.clock.naps[-1] > 30
+        looks = len(service.clock.naps)
+        assert await deliver(address, {"action": "opened"}, "delivery-0001") == 202
+        await service.until(lambda: len(service.clock.naps) > looks)
+        assert service.clock.naps[-1] == 30
+
+
+async def test_without_a_secret_nobody_listens_and_without_an_address_nothing_does(yard: Yard) -> None:
+    async with yard.serving() as service:
+        await service.first()
+        heard, tell = service.desk.store.deliveries, service.notices.append
+        with pytest.raises(UsageError, match="anybody could call there"):
+            async with listening("127.0.0.1:0", None, heard, service.service, tell):
+                pass
+        async with listening("", None, heard, service.service, tell) as address:
+            assert address == ""
