@@ -136,7 +136,7 @@ async def test_ours_is_made_once_shown_as_it_is_and_inactive_at_the_end(server: 
 
 @pytest.mark.slow
 async def test_a_deployment_that_fails_is_shown_as_failed(server: Server, tmp_path: Path) -> None:
-    at = yard(server, tmp_path, run="echo no room; exit 3", timeout_s=20)
+    at = yard(server, tmp_path, run="echo no room; exit 3", health="false", timeout_s=20)
     with pytest.raises(OutsideError, match="exit code 3"):
         await at.deployer.deploy(at.wanted())
     assert at.states() == {"1": ["in_progress", "failure"]}
