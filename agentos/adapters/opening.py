@@ -82,8 +82,10 @@ async def look_at_github(settings: Settings, repo_key: str) -> tuple[Check, ...]
     if GITHUB not in (settings.tracker.kind, settings.forge.kind):
         return ()
     from agentos.adapters.github.looking import look
+    from agentos.adapters.github.project import look_at_project
 
-    return await look(_place(settings, repo_key), backend("clock", "system")())
+    place, clock = _place(settings, repo_key), backend("clock", "system")()
+    return (*await look(place, clock), *await look_at_project(place, clock))
 
 
 async def set_up_github(
@@ -108,7 +110,7 @@ def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
     github = settings.github
     access = _app_access(_app(settings), repo_key, github.api_url) if github.app_id else github_token(settings)
     place = GitHubPlace.named(repo_key, access, api_url=github.api_url, merge_method=github.merge_method)
-    return replace(place, drafts=github.drafts)
+    return replace(place, drafts=github.drafts, project=github.project)
 
 
 def _app(settings: Settings) -> "App":

@@ -23,6 +23,7 @@ OPERATOR_ONLY = (
     "models.fallback",
     "github_token",
     "github.api_url",
+    "github.project",
     "github_private_key",
     "github.app_id",
     "github.installation_id",

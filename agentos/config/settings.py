@@ -140,7 +140,8 @@ class GitHubSettings(Part):
     """GitHub, where `tracker.kind` or `forge.kind` is `github`. `api_url`: the API of a GitHub Enterprise server, as
     `https://github.example.com/api/v3`; empty for github.com. `merge_method`: how a pull request is merged. `app_id`: a
     GitHub App that goes in instead of a token, with its key from `private_key_file` or `github_private_key`. `drafts`: a
-    pull request begins as a draft, where GitHub has such, and is marked ready when there is something to look at."""
+    pull request begins as a draft, where GitHub has such, and is marked ready when there is something to look at.
+    `project`: the project that is the board, by its number, `OWNER/NUMBER` or address."""
 
     api_url: str = ""
     app_id: Annotated[str, BeforeValidator(str)] = ""
@@ -148,6 +149,7 @@ class GitHubSettings(Part):
     private_key_file: Path | None = None
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
     drafts: bool = True
+    project: Annotated[str, BeforeValidator(str)] = ""
 
 
 class AgentSettings(Part):

@@ -135,6 +135,7 @@ def test_who_may_set_what_is_said_per_key() -> None:
         "sandbox_readable",
         "github_token",
         "github.api_url",
+        "github.project",
         "asked_for",
         "service.runs",
         "service.poll_active_s",

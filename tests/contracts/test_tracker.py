@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueDraft, IssueRef, Relations
 from agentos.domain.status import LABELS, READY_LABEL, Status
 from agentos.ports.tracker import Board, News, Tracker
+from tests.github.board import Project
 from tests.github.fake import label as github_label
 from tests.github.server import serving
 from tests.models.clock import NotingClock
@@ -86,7 +87,7 @@ def memory(tmp_path: Path) -> Desk:
 
 
 @contextmanager
-def github(_: Path) -> Iterator[Desk]:
+def github(_: Path, project: str = "") -> Iterator[Desk]:
     with serving() as server:
         hub = server.github
         for _number in range(6):
@@ -99,7 +100,11 @@ def github(_: Path) -> Iterator[Desk]:
         def relate() -> None:
             hub.open_issue("Anew", "Anew.\n\nDepends on: #9\nSupersedes #7")
 
-        tracker = GitHubTracker(server.place(), "repo", NotingClock(), Pace(NotingClock(), limits=()))
+        if project:
+            hub.project = Project()
+            hub.project.add(issue.number, "Backlog")
+        place = replace(server.place(), project=project)
+        tracker = GitHubTracker(place, "repo", NotingClock(), Pace(NotingClock(), limits=()))
 
         def move() -> None:
             hub.issues[issue.number]["labels"].append(github_label(READY_LABEL))
@@ -112,6 +117,7 @@ DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
     "files, directory": lambda folder: nullcontext(directory(folder)),
     "memory": lambda folder: nullcontext(memory(folder)),
     "github": github,
+    "github, with a project": lambda folder: github(folder, "7"),
 }
 
 

@@ -28,6 +28,8 @@ class Project:
     cards: list[Card] = field(default_factory=list)
     closed: bool = False
     writable: bool = True
+    others: int = 0
+    """How many cards of other projects each issue has before the one here."""
 
     @property
     def id(self) -> str:

@@ -96,6 +96,7 @@ class FakeGitHub:
     line_comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     permissions: dict[Who, str] = field(default_factory=lambda: {US: "write", ANNA: "write"})
     blockers: dict[int, list[int]] = field(default_factory=dict)
+    parts: dict[int, list[int]] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     remaining: int = 5000
@@ -151,6 +152,13 @@ class FakeGitHub:
         """Effect: issue `number` is blocked by issue `by`, as GitHub itself keeps it."""
         self.blockers.setdefault(number, []).append(by)
         self.issues[number]["issue_dependencies_summary"]["total_blocked_by"] = len(self.blockers[number])
+
+    def part(self, number: int, of: int) -> None:
+        """Effect: issue `number` is a sub-issue of issue `of`."""
+        self.parts.setdefault(of, []).append(number)
+        there = len(self.parts[of])
+        self.issues[of]["sub_issues_summary"] = {"total": there, "completed": 0, "percent_completed": 0}
+        self.issues[number]["parent_issue_url"] = f"{self.url}/api/v3/repos/{OWNER}/{NAME}/issues/{of}"
 
     def review(self, number: int, *, state: str, body: str, sha: str, at: str, id: int, who: Who = ANNA) -> None:
         """Effect: the pull request has that review, once per id."""

@@ -1,5 +1,6 @@
 """The fake GitHub's GraphQL API: our own queries, run by the reference implementation against GitHub's published schema."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, graphql_sync
@@ -26,7 +27,7 @@ def answer_to(fake: "FakeGitHub", asked: dict[str, Any], who: Who) -> tuple[dict
     done = graphql_sync(
         published(),
         asked["query"],
-        root_value=_Root(fake, who),
+        root_value=_Root(fake, who, asked.get("variables") or {}),
         variable_values=asked.get("variables"),
         operation_name=asked["operationName"],
     )
@@ -54,8 +55,9 @@ def _page(items: list[Any], first: int, after: str | None) -> dict[str, Any]:
 class _Root:
     """The roots of all queries and mutations; what it gives is looked up by name."""
 
-    def __init__(self, fake: "FakeGitHub", who: Who) -> None:
+    def __init__(self, fake: "FakeGitHub", who: Who, variables: dict[str, Any]) -> None:
         self._fake = fake
+        self._variables = variables
         self._who = who
 
     def rateLimit(self, _: Any) -> dict[str, Any]:  # noqa: N802 - GitHub's name
@@ -126,14 +128,11 @@ class _Root:
             return None
         return {"__typename": "User" if login == "anna" else "Organization", "login": login, "projectV2": self._project}
 
-    def _project(self, info: Any, number: int) -> dict[str, Any]:
+    def _project(self, _: Any, number: int) -> dict[str, Any]:
         project = self._fake.project
-        if project is None or (project.number, project.owner) != (number, info.path.prev and self._owner(info)):
+        if project is None or (project.number, project.owner) != (number, self._variables["owner"]):
             raise Wrong("NOT_FOUND", f"Could not resolve to a ProjectV2 with the number {number}.")
         return self._shown(project)
-
-    def _owner(self, info: Any) -> str:
-        return str(info.variable_values["owner"])
 
     def _shown(self, project: Project) -> dict[str, Any]:
         options = [{"id": f"opt_{at}", "name": name} for at, name in enumerate(project.options)]
@@ -179,7 +178,11 @@ class _Root:
         def items(_: Any, first: int, after: str | None = None, includeArchived: bool = True) -> dict[str, Any]:  # noqa: N803
             cards = [each for each in project.cards if each.number == number] if project is not None else []
             cards = [each for each in cards if not each.elsewhere and (includeArchived or not each.is_archived)]
-            return _page([self._card(project, each) for each in cards if project is not None], first, after)
+            if project is None:
+                return _page([], first, after)
+            other = replace(project, number=project.number + 1)
+            before = [self._card(other, Card(f"PVTI_other_{at}", number, "Done")) for at in range(project.others)]
+            return _page([*before, *(self._card(project, each) for each in cards)], first, after)
 
         return {
             "number": number,

@@ -93,6 +93,11 @@ def _blocked_by(fake: FakeGitHub, request: Request) -> object:
     return [fake.issue(str(number)) for number in fake.blockers.get(int(request.args[0]), [])]
 
 
+def _sub_issues(fake: FakeGitHub, request: Request) -> object:
+    fake.issue(request.args[0])
+    return [fake.issue(str(number)) for number in fake.parts.get(int(request.args[0]), [])]
+
+
 def _list_pulls(fake: FakeGitHub, request: Request) -> object:
     found = [fake.pull(str(number)) for number in sorted(fake.pulls, reverse=True)]
     wanted, head = request.query.get("state", "open"), request.query.get("head")
@@ -210,6 +215,7 @@ ROUTES = (
     route("take label", "DELETE /issues/{n}/labels/{name}", _take_label, list[gh.Label]),
     route("timeline", "GET /issues/{n}/timeline", _timeline, list[gh.TimelineCrossReferencedEvent]),
     route("blocked by", "GET /issues/{n}/dependencies/blocked_by", _blocked_by, list[gh.Issue]),
+    route("sub-issues", "GET /issues/{n}/sub_issues", _sub_issues, list[gh.Issue]),
     route("pulls", "GET /pulls", _list_pulls, list[gh.PullRequestSimple]),
     route("new pull", "POST /pulls", _create_pull, gh.PullRequest, status=201),
     route("pull", "GET /pulls/{n}", _get_pull, gh.PullRequest),

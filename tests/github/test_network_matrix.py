@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from agentos.adapters.forge.github import GitHubForge
+from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.project import GitHubProject
 from agentos.adapters.tracker.github import GitHubTracker
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
@@ -18,6 +20,7 @@ from agentos.domain.status import Status
 from agentos.ports.forge import PullRequestDraft
 from agentos.ports.tracker import Board
 from agentos.workspace.repository import OwnedRepository
+from tests.github.board import Project
 from tests.github.fake import TOKEN, FakeGitHub
 from tests.github.server import Fault, serving
 from tests.models.clock import NotingClock
@@ -116,6 +119,9 @@ class Desk:
     tracker: GitHubTracker
     forge: GitHubForge
     issue: IssueRef
+    boarded: GitHubTracker
+    """A tracker whose board is a project."""
+    project: GitHubProject
 
 
 async def comment(desk: Desk) -> None:
@@ -195,6 +201,30 @@ async def resolve(desk: Desk) -> None:
     assert thread.is_resolved
 
 
+async def family(desk: Desk) -> None:
+    if not desk.hub.parts:
+        desk.hub.part(desk.hub.open_issue("Part"), of=1)
+    assert (await desk.tracker.get(1)).relations.related == (2,)
+
+
+async def card(desk: Desk) -> None:
+    desk.hub.project = desk.hub.project or Project()
+    if not desk.hub.project.cards:
+        desk.hub.project.add(desk.issue.number, "Backlog")
+    board = Board(Status.IN_PROGRESS, "agentos:running")
+    await desk.boarded.show(desk.issue, board)
+    if await desk.boarded.board(desk.issue) != board or desk.hub.project.status(1) != "In progress":
+        raise OutsideError("the board was shown but cannot be read back so", kind=FailureKind.TRANSIENT)
+
+
+async def moved_to_ready(desk: Desk) -> None:
+    desk.hub.project = desk.hub.project or Project()
+    if not desk.hub.project.cards:
+        desk.hub.project.add(desk.issue.number, "Ready")
+    if await desk.project.ready() != (desk.issue.number,):
+        raise OutsideError("what was moved to Ready there is not seen as ready here", kind=FailureKind.TRANSIENT)
+
+
 async def merge(desk: Desk) -> None:
     await mark_ready(desk)
     number, head = await propose(desk), desk.hub.ref(BRANCH)
@@ -224,6 +254,7 @@ ENDPOINTS = {
     "issues": Endpoint(file),
     "new issue": Endpoint(file, once=True),
     "edit issue": Endpoint(close),
+    "sub-issues": Endpoint(family),
     "timeline": Endpoint(lambda desk: desk.tracker.superseded_by(1)),
     "permission": Endpoint(lambda desk: desk.tracker.may_write("anna", "2"), forgives=GONE),
     "pulls": Endpoint(propose),
@@ -234,11 +265,17 @@ ENDPOINTS = {
     "line comments": Endpoint(reviews),
     "merge": Endpoint(merge, once=True),
 }
+WITHOUT_PROJECT = frozenset(FailureKind) - {FailureKind.TRANSIENT}
+"""The labels are a board by themselves."""
 GRAPHQL_ENDPOINTS = {
     "MarkReady": Endpoint(mark_ready),
     "ReviewThreads": Endpoint(threads),
     "ReplyToThread": Endpoint(reply, once=True),
     "ResolveThread": Endpoint(resolve),
+    "Project": Endpoint(card, forgives=WITHOUT_PROJECT),
+    "ItemsOfIssue": Endpoint(card, forgives=WITHOUT_PROJECT),
+    "MoveItem": Endpoint(card, forgives=WITHOUT_PROJECT),
+    "ItemsOfProject": Endpoint(moved_to_ready, forgives=WITHOUT_PROJECT),
 }
 ONCE = frozenset({"new comment", "new issue", "new pull", "merge", "ReplyToThread"})
 
@@ -275,7 +312,10 @@ async def test_a_fault_is_told_or_overcome_and_doubles_nothing(
         repo = await OwnedRepository.open(tmp_path / "home", git, "repo")
         place = server.place()
         tracker, forge = GitHubTracker(place, "repo", clock), GitHubForge(place, repo, clock)
-        desk = Desk(server.github, tracker, forge, IssueRef("repo", server.github.open_issue("A flag", "Add it.")))
+        boarded = GitHubTracker(replace(place, project="7"), "repo", clock)
+        project = GitHubProject(GitHubClient(replace(place, project="7"), clock))
+        issue = IssueRef("repo", server.github.open_issue("A flag", "Add it."))
+        desk = Desk(server.github, tracker, forge, issue, boarded, project)
         fault = Fault("fault", route, how.status, dict(how.headers), how.body, after=how.after, part=how.part)
         server.faults.append(fault)
         ended = await ending(endpoint.call(desk))

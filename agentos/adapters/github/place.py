@@ -22,7 +22,7 @@ MergeMethod: TypeAlias = Literal["merge", "squash", "rebase"]
 @dataclass(frozen=True, slots=True)
 class GitHubPlace:
     """One repository: `api_url` without a slash at its end, `web_url` of its server, and who may go in.
-    `drafts`: pull requests begin as drafts there."""
+    `drafts`: pull requests begin as drafts there. `project`: the board, as the settings name it."""
 
     api_url: str
     web_url: str
@@ -31,6 +31,7 @@ class GitHubPlace:
     access: Access
     merge_method: MergeMethod = "merge"
     drafts: bool = True
+    project: str = ""
 
     @classmethod
     def named(

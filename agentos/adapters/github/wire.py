@@ -29,6 +29,12 @@ class DependencySummary(_Answer):
     total_blocked_by: int = 0
 
 
+class PartsSummary(_Answer):
+    """How many parts an issue has."""
+
+    total: int = 0
+
+
 class IssueAnswer(_Answer):
     """An issue, or a pull request, which GitHub lists among them."""
 
@@ -44,6 +50,8 @@ class IssueAnswer(_Answer):
     issue_dependencies_summary: DependencySummary | None = None
     comments: int = 0
     updated_at: str = ""
+    sub_issues_summary: PartsSummary | None = None
+    parent_issue_url: str | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:

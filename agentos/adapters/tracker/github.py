@@ -11,6 +11,7 @@ from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.news import RepositoryNews
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
+from agentos.adapters.github.project import GitHubProject
 from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_line, name_of, said_in
 from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
 from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
@@ -43,8 +44,8 @@ _PRIORITY = re.compile(r"priority\s*[:/]\s*(\S.*)", re.IGNORECASE)
 class GitHubTracker:
     """The issues of `place`; `repo` is their repo-key.
 
-    Labels alone are the board: a new process reads the status off the one `agentos:` label, and off an issue that is
-    closed.
+    Labels are the board, and the project where `place` names one: without it, a new process reads the status off the one
+    `agentos:` label, and off an issue that is closed.
     """
 
     def __init__(self, place: GitHubPlace, repo: str, clock: Clock, pace: Pace | None = None) -> None:
@@ -53,13 +54,15 @@ class GitHubTracker:
         self._api = GitHubClient(place, clock, pace)
         self._us: Account | None = None
         self._shown: dict[int, Board] = {}
+        self._project = GitHubProject(self._api) if place.project else None
         self._news = RepositoryNews(self._api, clock.now())
 
     async def ready(self) -> tuple[int, ...]:
-        """The open issues with the label that asks for work."""
+        """The open issues with the label that asks for work, and those whose card people moved to Ready."""
         asked = {"labels": READY_LABEL, "state": "open", "sort": "created", "direction": "asc"}
         found = await self._api.pages("/issues", IssueAnswer, **asked)
-        return tuple(sorted(each.number for each in found if each.pull_request is None))
+        moved = await self._project.ready() if self._project is not None else ()
+        return tuple(sorted({*moved, *(each.number for each in found if each.pull_request is None)}))
 
     async def news(self) -> News:
         """What changed since it was asked last; the first time, in the last week."""
@@ -134,8 +137,16 @@ class GitHubTracker:
         await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": f"{first}\n\n{fitted(text)}"})
 
     async def board(self, issue: IssueRef) -> Board | None:
-        """What the labels show now; None where none is ours. While they are as this process left them, the status is the
-        one it showed: labels tell fewer."""
+        """What labels and project show now; None where no label is ours. While the labels are as this process left them,
+        the status is the one it showed: labels tell fewer. A card that somebody moved tells where it lies."""
+        board = await self._of_labels(issue)
+        if board is None or self._project is None:
+            return board
+        card = await self._project.status(issue.number)
+        told = card is not None and self._project.can_show(board.status)
+        return replace(board, status=card) if card is not None and told else board
+
+    async def _of_labels(self, issue: IssueRef) -> Board | None:
         found = await self._issue(issue.number)
         names = found.label_names
         label, attention = next((each for each in LABELS if each in names), None), ATTENTION_LABEL in names
@@ -150,8 +161,8 @@ class GitHubTracker:
         return Board(Status.DONE if found.state == "closed" else status, label, attention)
 
     async def show(self, issue: IssueRef, board: Board) -> None:
-        """Effect: of our labels, the issue has exactly those; labels of people stay, but for the one that asked for the work.
-        It is neither closed nor opened."""
+        """Effect: of our labels, the issue has exactly those, and its card in the project lies where the status says;
+        labels of people stay, but for the one that asked for the work. It is neither closed nor opened."""
         names = (await self._issue(issue.number)).label_names
         wanted = [each for each in (board.label, ATTENTION_LABEL if board.attention else None) if each]
         gone = _OURS if board.status is Status.READY else _OURS | {READY_LABEL}
@@ -160,6 +171,8 @@ class GitHubTracker:
                 await self._take_label(issue, name)
         if missing := [each for each in wanted if each not in names]:
             await self._api.change("POST", f"/issues/{issue.number}/labels", {"labels": missing})
+        if self._project is not None:
+            await self._project.move(issue.number, board.status)
         self._shown[issue.number] = board
 
     async def find_issue(self, key: EffectKey) -> IssueRef | None:
@@ -192,6 +205,8 @@ class GitHubTracker:
         if (await self._issue(issue.number)).state != "closed":
             done = {"state": "closed", "state_reason": "completed"}
             await self._api.change("PATCH", f"/issues/{issue.number}", done)
+        if self._project is not None:
+            await self._project.move(issue.number, Status.DONE)
         self._shown.pop(issue.number, None)
 
     async def _issue(self, number: int) -> IssueAnswer:
@@ -205,13 +220,24 @@ class GitHubTracker:
         return await self._there(issue.number, pages)
 
     async def _relations(self, found: IssueAnswer, body: str) -> Relations:
-        """What the body says, and what GitHub itself was told to block it."""
+        """What the body says, and what GitHub itself was told: what blocks it, what it is part of, and its parts."""
         said, summary = relations_in(body), found.issue_dependencies_summary
+        said = replace(said, related=tuple(dict.fromkeys((*said.related, *await self._family(found)))))
         if summary is None or not summary.total_blocked_by:
             return said
         blockers = await self._api.pages(f"/issues/{found.number}/dependencies/blocked_by", IssueAnswer)
         here = [each.number for each in blockers if self._is_here(each)]
         return replace(said, depends_on=tuple(dict.fromkeys((*said.depends_on, *here))))
+
+    async def _family(self, found: IssueAnswer) -> tuple[int, ...]:
+        """The issue that it is a part of, and its own parts, as far as they are here."""
+        start, _, parent = (found.parent_issue_url or "").rpartition("/")
+        is_here = start.lower() == f"{self._place.api_url}{self._place.path}/issues".lower() and parent.isdigit()
+        above = (int(parent),) if is_here else ()
+        if found.sub_issues_summary is None or not found.sub_issues_summary.total:
+            return above
+        parts = await self._api.pages(f"/issues/{found.number}/sub_issues", IssueAnswer)
+        return (*above, *(each.number for each in parts if self._is_here(each)))
 
     def _is_here(self, issue: IssueAnswer) -> bool:
         return issue.pull_request is None and issue.html_url.lower().startswith(f"{self._place.url}/".lower())
