@@ -76,7 +76,7 @@ def stranger_key(signal: Signal) -> EffectKey:
 async def _said(ctx: RunContext) -> tuple[Signal, ...]:
     comments = await ctx.ports.tracker.comments(ctx.issue)
     more, reviews = await _of_pull_request(ctx)
-    return signals_in((*comments, *more), reviews)
+    return signals_in(comments, reviews, more)
 
 
 async def _of_pull_request(ctx: RunContext) -> tuple[tuple[Comment, ...], tuple[ReviewNote, ...]]:

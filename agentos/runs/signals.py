@@ -40,6 +40,11 @@ class Signal:
         return self.author_id or self.author
 
     @property
+    def approves(self) -> bool:
+        """Whether it would open a gate."""
+        return isinstance(self.said, Command) and self.said.verb is Verb.APPROVE
+
+    @property
     def quoted(self) -> str:
         """What it is called in a sentence."""
         word = self.said.verb if isinstance(self.said, Command) else ""
@@ -75,10 +80,20 @@ class Answer:
     text: str
 
 
-def signals_in(comments: Iterable[Comment], reviews: Iterable[ReviewNote]) -> tuple[Signal, ...]:
-    """Everything said to the run, oldest first; bots say nothing, and what is no command is no signal."""
-    found = [*filter(None, map(_of_comment, comments)), *filter(None, map(_of_review, reviews))]
-    return tuple(sorted(found, key=lambda signal: signal.at))
+def signals_in(
+    comments: Iterable[Comment], reviews: Iterable[ReviewNote], of_pull: Iterable[Comment] = ()
+) -> tuple[Signal, ...]:
+    """Everything said to the run, oldest first; bots say nothing, and what is no command is no signal. `of_pull`: comments
+    on the pull request.
+
+    Times have whole seconds: in one place the order there decides within a second; between two places nobody can tell,
+    and the one whose last word is an approval is taken to be the earlier.
+    """
+    places = (map(_of_comment, comments), map(_of_comment, of_pull), map(_of_review, reviews))
+    found = [(place, signal) for place, said in enumerate(places) for signal in said if signal is not None]
+    approved_last = {(place, signal.at): signal.approves for place, signal in found}
+    found.sort(key=lambda each: (each[1].at, not approved_last[each[0], each[1].at], each[0]))
+    return tuple(signal for _, signal in found)
 
 
 def _of_comment(comment: Comment) -> Signal | None:

@@ -232,3 +232,14 @@ def test_an_acknowledgement_says_what_became_of_it_and_repeats_nothing_that_coul
     )
     stranger = judged(misspelt, SCENES["review"], may_decide=False)
     assert acknowledgement(misspelt, stranger).endswith("Nothing more of theirs is answered here.")
+
+
+def test_within_a_second_an_approval_comes_after_feedback_only_where_the_place_can_tell() -> None:
+    feedback, approval = comment("/agentos feedback Louder.", "1"), comment("/agentos approve", "2")
+    verbs = [each.said.verb for each in signals_in([feedback, approval], ()) if isinstance(each.said, Command)]
+    assert verbs == [Verb.FEEDBACK, Verb.APPROVE]
+    for found in (signals_in([feedback], [review("approved")]), signals_in([feedback], (), [approval])):
+        assert [each.approves for each in found] == [True, False]
+    reviews = [review("changes_requested", "No.", "1"), review("approved", "", "2")]
+    assert not signals_in([feedback], reviews)[-1].approves
+    assert signals_in([], reviews)[-1].approves
