@@ -7,7 +7,7 @@ from typing import Any
 from agentos.cli.progress import Progress
 from agentos.cli.sentences import Narrator, Weight
 from agentos.cli.terminal import moment, one_line, second, tell
-from agentos.cli.view import line
+from agentos.cli.view import STAGE_WIDTH, line
 from agentos.domain.event import Event, EventKind
 from agentos.domain.issue import IssueRef
 from agentos.service.notice import Notice
@@ -39,7 +39,9 @@ class ServiceLines:
     def notice(self, notice: Notice) -> None:
         """Effect: one line, unless only trouble is wanted."""
         if notice.is_trouble or not self._quiet:
-            self._print(self._now().isoformat(), self._name(notice.repo, notice.issue), notice.text)
+            about = f"{'run':<{STAGE_WIDTH}} " if notice.issue is not None else ""
+            name = self._name(notice.repo, notice.issue)
+            self._print(self._now().isoformat(), name, about + one_line(notice.text))
 
     def observe(self, event: Event) -> None:
         """Effect: one line, or none."""
@@ -49,7 +51,8 @@ class ServiceLines:
         issue = self._issues.get(event.run_id)
         name = self._name(issue.repo, issue.number) if issue is not None else f"run {event.run_id}"
         if event.kind in _TURNS:
-            self._print(event.at, name, _TURNS[event.kind](event.data))
+            text = one_line(_TURNS[event.kind](event.data))
+            self._print(event.at, name, f"{event.stage or 'run':<{STAGE_WIDTH}} {text}")
         elif said is not None and said.weight is not Weight.DETAIL and not self._quiet:
             self._print(event.at, name, line(event, said, progress))
         if event.kind is EventKind.RUN_ENDED:
@@ -60,7 +63,7 @@ class ServiceLines:
         return short if number is None else f"{short}#{number}"
 
     def _print(self, at: str, name: str, text: str) -> None:
-        tell(f"{second(at)}  {name:<6} {one_line(text)}")
+        tell(f"{second(at)}  {name:<6} {text}".rstrip())
 
 
 def _words(data: Mapping[str, Any]) -> str:

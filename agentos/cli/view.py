@@ -25,7 +25,8 @@ _STYLES = {
     Mark.STOPPED: "yellow",
 }
 _WEIGHTS = {Weight.DETAIL: "dim", Weight.MILESTONE: "", Weight.TROUBLE: "yellow"}
-_STAGE_WIDTH = 9
+STAGE_WIDTH = 9
+"""Characters that the name of a stage takes in a line."""
 _WIDE = 70
 """Columns of a screen on which every part of the table has its place."""
 
@@ -176,7 +177,7 @@ class StageTable:
         """The table for the width at hand."""
         narrow = options.max_width < _WIDE
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        table.add_column(min_width=_STAGE_WIDTH + 2, no_wrap=True)
+        table.add_column(min_width=STAGE_WIDTH + 2, no_wrap=True)
         table.add_column(min_width=0 if narrow else 23, no_wrap=True, overflow="ellipsis")
         if not narrow:
             table.add_column(width=9, no_wrap=True)
@@ -210,7 +211,7 @@ def line(event: Event, said: Said, progress: Progress) -> str:
         rounds = f"  round {stage.round}" if stage.round > 1 else ""
         cost = f"  {money(stage.usd)}" if stage.calls else ""
         text = f"{_SIGNS[stage.mark]} {text}{rounds}  {duration(stage.working_s)}{cost}"
-    return f"{where:<{_STAGE_WIDTH}} {text}"
+    return f"{where:<{STAGE_WIDTH}} {text}"
 
 
 def _style(event: Event, said: Said) -> str:

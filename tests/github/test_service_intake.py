@@ -11,8 +11,9 @@ from agentos.domain.event import EventKind
 from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.status import READY_LABEL, JobState
 from agentos.runs.decide import decide
+from agentos.store.turns import turn
 from tests.github.fake import LATER, ROBOT
-from tests.github.server import Fault, Server, serving
+from tests.github.server import REPO, Fault, Server, serving
 from tests.github.service import Yard, make_hub, make_yard
 from tests.stages.conftest import commit
 
@@ -188,6 +189,21 @@ async def test_two_services_make_one_run_and_one_answer(yard: Yard) -> None:
             said = one.ours(number)
             assert len(said) == len(set(said)), said
         assert len(one.ours(strange)) == 1
+
+
+async def test_while_another_process_takes_issues_in_nothing_is_begun_or_answered_here(yard: Yard) -> None:
+    hub = yard.server.github
+    ready = hub.open_issue("Ready", THIN, labels=(READY_LABEL,))
+    strange = hub.open_issue("Strange", THIN)
+    hub.comment(strange, "/agentos queue", who=MALLORY)
+    async with yard.serving() as service:
+        async with turn(service.desk.store.db, f"intake {REPO}") as ours:
+            assert ours
+            await service.first()
+            assert (await service.runs(), service.ours(strange)) == ((), [])
+        await service.look()
+        assert [run.ref.issue.number for run in await service.runs()] == [ready]
+        assert len(service.ours(strange)) == 1
 
 
 async def test_github_out_of_reach_is_said_once_and_ends_nothing(yard: Yard) -> None:
