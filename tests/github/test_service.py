@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Outcome
 from agentos.domain.status import READY_LABEL, JobState
 from tests.github.fake import label
 from tests.github.server import Server, serving
-from tests.github.service import BODY, Serving, Yard, make_hub, make_yard
+from tests.github.service import Serving, Yard, make_hub, make_yard
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MALLORY = (66, "mallory", "User")
@@ -32,9 +31,10 @@ async def outcome(serving: Serving) -> tuple[JobState, Outcome | None]:
     return run.job, run.outcome
 
 
-async def test_a_label_and_an_approving_comment_are_all_it_takes(yard: Yard) -> None:
+async def test_a_label_and_words_on_issue_and_pull_request_are_all_it_takes(yard: Yard) -> None:
+    """Ready, a question and its answer, a review that wants changes, an approval: no command in between."""
     hub = yard.server.github
-    number = hub.open_issue("Add a shout function", BODY)
+    number = hub.open_issue("Add a shout function", "Make it loud.")
     async with yard.serving() as service:
         await service.first()
         assert await service.runs() == ()
@@ -42,14 +42,24 @@ async def test_a_label_and_an_approving_comment_are_all_it_takes(yard: Yard) -> 
 
         hub.issues[number]["labels"].append(label(READY_LABEL))
         await service.look(by_itself=True)
-        assert service.count(EventKind.RUN_WAITING) == 1, service.notices
         assert service.labels(number) == {"agentos:waiting", "agent-review"}
+        assert "does not say" in service.ours(number)[-1], service.ours(number)
+
+        hub.comment(number, "/agentos answer greet.py gets shout(name): the greeting in capitals.")
+        await service.look(by_itself=True)
         (pull,) = hub.pulls.values()
+        first = hub.ref(pull["head"]["ref"])
+        words, at = "End it with an exclamation mark.", "2099-01-01T00:00:00Z"
+        hub.review(pull["number"], state="changes_requested", body=words, sha=first, at=at, id=7)
+        await service.look(by_itself=True)
+        second = hub.ref(pull["head"]["ref"])
+        assert (second != first, pull["merged"]) == (True, False), service.notices
 
         hub.comment(pull["number"], "/agentos approve")
         await service.look(by_itself=True)
         assert await outcome(service) == (JobState.SUCCEEDED, Outcome.MERGED), service.notices
         assert (pull["merged"], hub.issues[number]["state"]) == (True, "closed")
+        assert hub.run_git("diff", second, "main") == ""
         before = await service.runs()
         await service.look(by_itself=True)
         assert await service.runs() == before

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,16 @@ async def test_while_another_process_takes_issues_in_nothing_is_begun_or_answere
         await service.look()
         assert [run.ref.issue.number for run in await service.runs()] == [ready]
         assert len(service.ours(strange)) == 1
+
+
+async def test_no_more_runs_are_at_work_than_are_allowed(yard: Yard) -> None:
+    hub = yard.server.github
+    ready = [hub.open_issue(f"Ready {n}", THIN, labels=(READY_LABEL,)) for n in range(3)]
+    async with yard.serving(**{"service.runs": 1}) as service:
+        await service.first()
+        assert [run.ref.issue.number for run in reversed(await service.runs())] == ready
+        at_work = [event.run_id for event in service.events]
+        assert len(list(groupby(at_work))) == 3, "one after the other, the first one first"
 
 
 async def test_github_out_of_reach_is_said_once_and_ends_nothing(yard: Yard) -> None:

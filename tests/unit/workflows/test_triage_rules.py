@@ -137,6 +137,7 @@ def test_what_else_the_issue_does_not_say_is_named_with_the_question_that_fills_
 
 
 SERVICE = Settings.model_validate({"profile": "service"})
+ASKED_FOR = Settings.model_validate({"profile": "service", "asked_for": True})
 
 
 def test_a_standing_rule_starts_only_the_work_it_may_and_a_person_any() -> None:
@@ -144,6 +145,7 @@ def test_a_standing_rule_starts_only_the_work_it_may_and_a_person_any() -> None:
     assert consent_needed(BRIEF, Settings()) == ""
     assert consent_needed(documentation, SERVICE) == ""
     assert "code is work that needs your word here" in consent_needed(BRIEF, SERVICE)
+    assert consent_needed(BRIEF, ASKED_FOR) == ""
     assert "high risk" in consent_needed(dataclasses.replace(documentation, risk=Risk.HIGH), SERVICE)
     generous = Settings.model_validate({"profile": "service", "scope": {"types": ["code"]}})
     assert consent_needed(BRIEF, generous) == ""
@@ -157,6 +159,7 @@ def test_work_that_a_standing_rule_started_is_held_to_the_files_of_its_kind() ->
     assert set(outside(files, scopes_of(brief, SERVICE))) == {"docs/conf.py", "calc/core.py", "requirements.txt"}
     assert outside(files, scopes_of(brief, Settings())) == {}
     assert outside(files, scopes_of(BRIEF, SERVICE)) == {}
+    assert outside(files, scopes_of(brief, ASKED_FOR)) == {}
 
 
 def test_a_brief_too_long_to_be_shown_whole_is_narrowed_first() -> None:
