@@ -1,6 +1,9 @@
 """Polling alone is enough; a webhook only makes it sooner, and what it says decides nothing."""
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -112,3 +115,28 @@ async def test_without_a_secret_nobody_listens_and_without_an_address_nothing_do
                 pass
         async with listening("", None, heard, service.service, tell) as address:
             assert address == ""
+
+
+async def test_the_command_hears_webhooks_where_it_is_told_and_stops_when_it_is_asked_to(yard: Yard) -> None:
+    env = {
+        **os.environ,
+        "AGENTOS_HOME": str(yard.home),
+        "AGENTOS_DATABASE_URL": yard.database_url,
+        "AGENTOS_SERVICE__WEBHOOK_ADDRESS": "127.0.0.1:0",
+        "AGENTOS_GITHUB_WEBHOOK_SECRET": SECRET,
+    }
+    words = ("-c", "from agentos.cli.main import main; raise SystemExit(main())", "serve", "--repo", str(yard.target))
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert started.stderr is not None
+    said = [""]
+    while "are heard at" not in said[-1]:
+        said.append((await started.stderr.readline()).decode())
+        assert said[-1], said
+    address = said[-1].rpartition(" ")[2].strip().removesuffix(".")
+    assert await deliver(address, {"action": "opened"}, "delivery-0001") == 202
+    started.terminate()
+    rest = (await started.stderr.read()).decode()
+    assert await started.wait() == 0, rest
+    assert SECRET not in "".join([*said, rest])
