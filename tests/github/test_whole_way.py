@@ -8,6 +8,7 @@ import pytest
 
 from tests.crash.toy import replies
 from tests.e2e.conftest import Desk, toy  # noqa: F401 - a fixture
+from tests.github.board import Project
 from tests.github.ci import ACTIONS, deploy, first_red, report
 from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US, FakeGitHub
 from tests.github.invariants import require_tested
@@ -53,16 +54,22 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
 ) -> None:
     desk.environment["AGENTOS_GITHUB__MERGE_METHOD"] = method
     hub = server.github
+    hub.project = Project()
+    hub.project.add(1, "Ready")
+    desk.environment["AGENTOS_GITHUB__PROJECT"] = "7"
     found = desk.agentos("doctor")
+    assert f"GitHub project: The board at {hub.url}/orgs/acme/projects/7" in found.out, found.out
     assert f"GitHub: {OWNER}/{NAME} at {hub.url}{API}" in found.out, found.out
 
     first = desk.agentos("run", "--issue", "1", "--json")
     assert (first.code, first.result["wait"]["gate"]) == (4, "before_pr"), first.err
     assert {each["name"] for each in hub.issues[1]["labels"]} == {"agentos:waiting", "agent-review"}
+    assert hub.project.status(1) == "In review"
     hub.comment(1, "/agentos approve", who=ANNA)
     second = desk.agentos("run", "--issue", "1", "--json")
     assert (second.code, second.result["wait"]["kind"]) == (4, "review"), second.err
     (pull,) = hub.pulls.values()
+    assert not pull["draft"]
     head = hub.ref(pull["head"]["ref"])
     hub.review(2, state="approved", body="", sha=head, at="2099-01-01T00:00:00Z", id=7)
 
@@ -71,7 +78,7 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     assert pull["merged"]
     assert len(hub.run_git("rev-list", "--parents", "-1", "main").split()) == 1 + parents
     assert hub.run_git("diff", head, "main") == ""
-    assert hub.issues[1]["state"] == "closed"
+    assert (hub.issues[1]["state"], hub.project.status(1)) == ("closed", "Done")
     assert hub.ref(pull["head"]["ref"]) == ""
     made = [entry.route for entry in hub.ledger if entry.did]
     assert (made.count("new pull"), made.count("merge")) == (1, 1)
