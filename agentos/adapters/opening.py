@@ -85,7 +85,7 @@ async def look_at_github(settings: Settings, repo_key: str) -> tuple[Check, ...]
     from agentos.adapters.github.project import look_at_project
 
     place, clock = _place(settings, repo_key), backend("clock", "system")()
-    return (*await look(place, clock), *await look_at_project(place, clock))
+    return (*await look(place, clock, _unused(settings)), *await look_at_project(place, clock))
 
 
 async def set_up_github(
@@ -100,8 +100,14 @@ async def set_up_github(
     from agentos.adapters.github.set_up import Draft, GitHubSetUp
 
     place, clock = _place(settings, repo_key), backend("clock", "system")()
-    seen = await look(place, clock)
+    seen = await look(place, clock, _unused(settings))
     return (*seen, *await GitHubSetUp(place, clock, _pace(place.api_url, place.access)).make(Draft(*draft)))
+
+
+def _unused(settings: Settings) -> tuple[str, ...]:
+    """The rights at GitHub that nothing needs as these settings are."""
+    deploys = settings.deploy is not None and settings.deploy.kind == GITHUB
+    return (*(() if deploys else ("deployments",)), *(() if settings.github.project else ("organization_projects",)))
 
 
 def _place(settings: Settings, repo_key: str) -> "GitHubPlace":

@@ -233,7 +233,9 @@ async def test_each_right_that_an_app_lacks_is_named_with_its_mend(yard: Yard) -
         _, lack = await look(yard.server.app_place(clock), clock)
         assert lack.found == f"not allowed: {right}"
         app.rights[right.name] = right.level
-    app.rights["issues"] = "read"
+    app.rights = {name: level for name, level in app.rights.items() if name != "organization_projects"}
+    assert len(await look(yard.server.app_place(clock), clock, ("organization_projects",))) == 1
+    app.rights |= {"organization_projects": "write", "issues": "read"}
     _, lack = await look(yard.server.app_place(clock), clock)
     assert lack.grade is Grade.FAIL
     assert lack.found == "not allowed: Issues: read and write (reading issues, comments, labels, closing)"

@@ -1,6 +1,6 @@
 """What a token or an App finds at GitHub, before anybody relies on it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from agentos.adapters.github.account import account_of
 from agentos.adapters.github.app import AppAccess
@@ -16,8 +16,9 @@ from agentos.ports.clock import Clock
 NAME = "GitHub"
 
 
-async def look(place: GitHubPlace, clock: Clock) -> tuple[Check, ...]:
-    """Who goes in to the repository and as what, and what they may not do there. Nothing is changed.
+async def look(place: GitHubPlace, clock: Clock, unused: Collection[str] = ()) -> tuple[Check, ...]:
+    """Who goes in to the repository and as what, and what they may not do there. Nothing is changed. `unused`: rights that
+    nothing here needs, as the settings are.
 
     Raises: OutsideError where it is not there for them, or not to be written to by anybody.
     """
@@ -27,7 +28,7 @@ async def look(place: GitHubPlace, clock: Clock) -> tuple[Check, ...]:
         raise OutsideError(f"{place.title} is archived: nothing can be written there", kind=FailureKind.DENIED)
     if isinstance(place.access, AppAccess):
         who = f"the App {await place.access.slug()} (installation {await place.access.installation()})"
-        lacking = missing(RIGHTS, place.access.permissions)
+        lacking = missing([each for each in RIGHTS if each.name not in unused], place.access.permissions)
         mend = (
             "give it to the App on its page (Permissions & events), then accept the request where it is installed: "
             f"{place.web_url}/settings/installations"
