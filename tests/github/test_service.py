@@ -31,7 +31,9 @@ async def outcome(serving: Serving) -> tuple[JobState, Outcome | None]:
     return run.job, run.outcome
 
 
-async def test_a_label_and_words_on_issue_and_pull_request_are_all_it_takes(yard: Yard) -> None:
+async def test_a_label_and_words_on_issue_and_pull_request_are_all_it_takes(
+    yard: Yard, caplog: pytest.LogCaptureFixture
+) -> None:
     """Ready, a question and its answer, a review that wants changes, an approval: no command in between."""
     hub = yard.server.github
     number = hub.open_issue("Add a shout function", "Make it loud.")
@@ -63,3 +65,4 @@ async def test_a_label_and_words_on_issue_and_pull_request_are_all_it_takes(yard
         before = await service.runs()
         await service.look(by_itself=True)
         assert await service.runs() == before
+    assert "Blocked deserialization" not in caplog.text, "a checkpoint holds plain JSON types alone"

@@ -43,7 +43,7 @@ async def look(state: RunState, step: Step) -> RunState:
         return await _done(state, step, CiResult(sha, note=note, is_green=False))
     report = await step.ctx.ports.forge.ci(sha, state["base_branch"])
     if report is None:
-        return {"ci": _begun(state, step) | {"next": Next.DONE}}
+        return {"ci": _begun(state, step) | {"next": Next.DONE.value}}
     ci = _begun(state, step)
     if not report.checks and not report.is_expected:
         base = await step.ctx.ports.forge.ci(state["base_sha"], state["base_branch"])
@@ -88,7 +88,7 @@ async def _wait(state: RunState, step: Step, ci: dict[str, Any], report: CiRepor
     if state.get("ci", {}).get("since") and waited_s >= settings.hold_s:
         raise NotYet(told, retry_after_s=min(rules.LONGEST_PARK_S, max(30.0, settings.wait_s - waited_s)))
     await step.ctx.ports.clock.sleep(rules.pause_s(ci["looks"]))
-    return {"ci": {**ci, "told": told, "looks": ci["looks"] + 1, "next": Next.WAIT}}
+    return {"ci": {**ci, "told": told, "looks": ci["looks"] + 1, "next": Next.WAIT.value}}
 
 
 async def _judge(state: RunState, step: Step, report: CiReport, red: tuple[CiCheck, ...]) -> RunState:
@@ -99,7 +99,9 @@ async def _judge(state: RunState, step: Step, report: CiReport, red: tuple[CiChe
     if ruling.next is Next.DONE:
         return await _done(state, step, rules.result(report, base, ci["tried"]), ci)
     if ruling.next is Next.RERUN:
-        return {"ci": {**ci, "rerun": ruling.checks[0].rerun, "stale": [each.id for each in red], "next": Next.RERUN}}
+        return {
+            "ci": {**ci, "rerun": ruling.checks[0].rerun, "stale": [each.id for each in red], "next": Next.RERUN.value}
+        }
     said = await _said(step, ruling.checks, state["good_sha"])
     ruling = rules.fault(ruling.checks, said, state["good_sha"])
     if ruling.next is Next.HALT:
@@ -109,7 +111,7 @@ async def _judge(state: RunState, step: Step, report: CiReport, red: tuple[CiChe
         return {**_stagnant(step, ruling, said), "ci": {**ci, "since": ""}}
     asked = rules.asked_of_coder(ruling.checks, said, state["good_sha"])
     await step.emit(EventKind.NOTE, text=f"CI fails for the change: {', '.join(each.name for each in ruling.checks)}")
-    return {"ci": {**ci, "since": "", "signature": name, "asked": asked, "next": Next.WORK}}
+    return {"ci": {**ci, "since": "", "signature": name, "asked": asked, "next": Next.WORK.value}}
 
 
 async def _said(step: Step, checks: tuple[CiCheck, ...], sha: str) -> dict[str, str]:
@@ -136,7 +138,7 @@ def _stagnant(step: Step, ruling: Ruling, said: Mapping[str, str]) -> RunState:
 
 async def _done(state: RunState, step: Step, result: CiResult, ci: dict[str, Any] | None = None) -> RunState:
     ref = await step.keep_record(ArtifactKind.CHECKS, result, name=f"ci-{result.sha[:12]}")
-    over = {**(ci or _begun(state, step)), "since": "", "signature": "", "next": Next.DONE}
+    over = {**(ci or _begun(state, step)), "since": "", "signature": "", "next": Next.DONE.value}
     return {"ci": over, "artifacts": with_item(state.get("artifacts"), "ci", ref.sha256)}
 
 
