@@ -16,6 +16,7 @@ from githubkit_schemas.v2022_11_28 import models as gh
 from tests.github.apps import FakeApp
 from tests.github.board import Project, Remark, Thread
 from tests.github.ci import Ci
+from tests.github.lag import Lag
 from tests.github.lately import Lately
 from tests.github.samples import AT, filled, require_shape
 
@@ -112,6 +113,7 @@ class FakeGitHub:
     project: Project | None = None
     threads: dict[int, list[Thread]] = field(default_factory=dict)
     lately: Lately = field(default_factory=Lately)
+    lag: Lag | None = None
     _ids: int = 1000
 
     # -- what people do ----------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ class FakeGitHub:
             return refused.status, refused.body()
         if route.shape is not None:
             require_shape(route.shape, body)
-        return route.status, body
+        return route.status, self.lag.shown(route.name, body) if self.lag is not None else body
 
     def issue(self, number: str) -> dict[str, Any]:
         """The issue, or the pull request as one."""

@@ -41,7 +41,7 @@ class Fault:
     """What goes wrong at the endpoint `route`, the next `times` times it is asked.
 
     `status`, `headers` and `body` are the answer that comes instead; with status 0 the line just breaks. `after`: the
-    request is carried out first, and its own answer is lost. `part`: so much of the real answer is sent, then the line
+    request is carried out first, and its own answer is lost. `skips`: so many requests pass before. `part`: so much of the real answer is sent, then the line
     breaks.
     """
 
@@ -53,6 +53,7 @@ class Fault:
     after: bool = False
     part: float | None = None
     times: int = 1
+    skips: int = 0
     fired: int = 0
 
 
@@ -77,10 +78,13 @@ class Server:
 
     def fault_at(self, route: str) -> Fault | None:
         """The fault that this request meets, if any."""
-        found = next((each for each in self.faults if each.route == route and each.fired < each.times), None)
-        if found is not None:
-            found.fired += 1
-        return found
+        for each in self.faults:
+            if each.route == route and each.fired < each.times:
+                if not each.skips:
+                    each.fired += 1
+                    return each
+                each.skips -= 1
+        return None
 
 
 class _Handler(BaseHTTPRequestHandler):
