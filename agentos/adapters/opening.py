@@ -116,7 +116,12 @@ def _place(settings: Settings, repo_key: str) -> "GitHubPlace":
     github = settings.github
     access = _app_access(_app(settings), repo_key, github.api_url) if github.app_id else github_token(settings)
     place = GitHubPlace.named(repo_key, access, api_url=github.api_url, merge_method=github.merge_method)
-    return replace(place, drafts=github.drafts, project=github.project)
+    place = replace(place, drafts=github.drafts, project=github.project)
+    if place.project:
+        from agentos.adapters.github.project import named
+
+        named(place)  # said before any work begins
+    return place
 
 
 def _app(settings: Settings) -> "App":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.project import GitHubProject, look_at_project, named
+from agentos.adapters.opening import open_tracker
 from agentos.adapters.tracker.github import GitHubTracker
 from agentos.config.authority import violations
 from agentos.config.settings import Settings
@@ -228,6 +230,14 @@ def test_what_names_no_project_of_this_server_is_refused(words: str) -> None:
     place = GitHubPlace.named("github.com/acme/todo", SecretStr("t"))
     with pytest.raises(UsageError, match=r"github\.project is"):
         named(replace(place, project=words))
+
+
+def test_a_project_that_is_misspelt_is_said_before_any_work_begins(tmp_path: Path) -> None:
+    github = {"github": {"project": "board"}, "tracker": {"kind": "github"}, "github_token": "t"}
+    with pytest.raises(UsageError, match=r"github\.project is 'board'"):
+        open_tracker(Settings.model_validate(github), tmp_path, "github.com/acme/todo")
+    github["github"] = {"project": 7}
+    open_tracker(Settings.model_validate(github), tmp_path, "github.com/acme/todo")
 
 
 def test_a_repository_does_not_say_whose_moves_start_work() -> None:
