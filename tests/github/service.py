@@ -64,7 +64,19 @@ class Serving:
     notices: list[Notice]
     task: "asyncio.Task[None]" = field(init=False)
 
+    _is_taking_on: bool = False
+
     def __post_init__(self) -> None:
+        takes_on = self.service._take_on_or_nap
+
+        async def noted() -> float | None:
+            self._is_taking_on = True
+            try:
+                return await takes_on()
+            finally:
+                self._is_taking_on = False
+
+        self.service._take_on_or_nap = noted  # type: ignore[method-assign]
         self.task = asyncio.create_task(self.service.run())
 
     @property
@@ -95,9 +107,12 @@ class Serving:
 
     async def at_rest(self) -> None:
         """Returns once no run is at work and none is about to be."""
-        for _ in range(20):
+        quiet = 0
+        while quiet < 20 and not self.task.done():
             await asyncio.gather(*self.service._working.values())
-            await self.desk.store.runs.find(limit=1)  # as long as the queue takes to be read
+            await self.desk.store.runs.find(limit=1)  # as long as a word of the database is on its way
+            is_busy = self._is_taking_on or self.service._working or self.service._stir.is_set()
+            quiet = 0 if is_busy else quiet + 1
 
     async def first(self) -> None:
         """Effect: the first look is over, and what it began."""
