@@ -38,7 +38,7 @@ def test_a_run_in_any_weather_ends_with_everything_there_once(
     chance = random.Random(seed)
     with on_github.entered(on_github.parts[0]) as world:
         world.server.faults[:] = faults_of(chance)
-        lag = world.hub.lag = Lag(chance)
+        lag = world.hub.lag = Lag(chance, requests=60)
         ended = ""
         for _ in range(MOST_GOES):
             ended = world.go().ended

@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass, field
 
 MAKES = frozenset({"new comment", "new issue", "new pull"})
-MOST_REQUESTS = 4
 
 
 @dataclass
@@ -13,6 +12,8 @@ class Lag:
 
     chance: random.Random
     share: float = 0.3
+    requests: int = 4
+    """At most so many requests a list is behind."""
     missed: int = 0
     _asked: int = 0
     _hidden: dict[int, int] = field(default_factory=dict)
@@ -21,7 +22,7 @@ class Lag:
         """What of `body` is answered now."""
         self._asked += 1
         if route in MAKES and isinstance(body, dict) and self.chance.random() < self.share:
-            self._hidden[body["id"]] = self._asked + self.chance.randint(1, MOST_REQUESTS)
+            self._hidden[body["id"]] = self._asked + self.chance.randint(1, self.requests)
         if not isinstance(body, list):
             return body
         there = [each for each in body if self._hidden.get(each.get("id"), 0) < self._asked]

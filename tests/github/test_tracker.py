@@ -1,5 +1,6 @@
 """The tracker on GitHub beyond the contract: pages, quota, limits, forgeries, and who gets the token."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from agentos.domain.issue import IssueRef
 from agentos.domain.status import Status
 from agentos.ports.tracker import Board
 from tests.github.fake import ROBOT, TOKEN, US
+from tests.github.lag import Lag
 from tests.github.server import REPO, Fault, Server, serving
 from tests.models.clock import NotingClock
 
@@ -203,3 +205,18 @@ def test_a_server_of_ones_own_and_github_itself_are_reached_at_their_addresses()
     assert GitHubPlace.named("github.com/a/b", SecretStr("t")).git_target().address == "https://github.com/a/b.git"
     with pytest.raises(UsageError, match="asks for a token"):
         GitHubPlace.named(REPO, None, api_url="http://127.0.0.1:1/api/v3")
+
+
+async def test_what_was_just_written_is_there_though_the_list_lags_behind(
+    server: Server, tracker: GitHubTracker
+) -> None:
+    server.github.lag = Lag(random.Random(1), share=1.0, requests=50)
+    written = await tracker.write_comment(ISSUE, "here", KEY)
+    assert await tracker.find_comment(ISSUE, KEY) == written
+    await tracker.edit_comment(ISSUE, written, "there")
+    assert [each.body for each in await tracker.comments(ISSUE)] == ["there"]
+    assert server.github.lag.missed > 0
+    server.github.lag.passes()
+    assert [each.body for each in await tracker.comments(ISSUE)] == ["there"]
+    del server.github.comments[int(written)]
+    assert await tracker.find_comment(ISSUE, KEY) is None

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from agentos.adapters.github.account import account_of
 from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.fresh import Fresh
 from agentos.adapters.github.news import RepositoryNews
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
@@ -54,6 +55,7 @@ class GitHubTracker:
         self._api = GitHubClient(place, clock, pace)
         self._us: Account | None = None
         self._shown: dict[int, Board] = {}
+        self._fresh = Fresh(clock)
         self._project = GitHubProject(self._api) if place.project else None
         self._news = RepositoryNews(self._api, clock.now())
 
@@ -125,8 +127,9 @@ class GitHubTracker:
         """The id of a new comment carrying `key`. Effect: one comment, each time: the caller looks for the key first."""
         body = {"body": f"{marker(key)}\n\n{fitted(text)}"}
         path = f"/issues/{issue.number}/comments"
-        made = self._api.make("POST", path, body, CommentAnswer, again=False)
-        return str((await self._there(issue.number, made)).id)
+        made = await self._there(issue.number, self._api.make("POST", path, body, CommentAnswer, again=False))
+        self._fresh.add(issue.number, made)
+        return str(made.id)
 
     async def edit_comment(self, issue: IssueRef, comment_id: str, text: str) -> None:
         """Effect: our comment has that text, below its key."""
@@ -134,7 +137,9 @@ class GitHubTracker:
         first = key_line(found) if found is not None and _is(await self._account(), found.user) else ""
         if not first.startswith("<!-- agentos:effect "):
             raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
-        await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": f"{first}\n\n{fitted(text)}"})
+        body = f"{first}\n\n{fitted(text)}"
+        await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": body})
+        self._fresh.edited(int(comment_id), body)
 
     async def board(self, issue: IssueRef) -> Board | None:
         """What labels and project show now; None where no label is ours. While the labels are as this process left them,
@@ -217,7 +222,8 @@ class GitHubTracker:
 
     async def _comments(self, issue: IssueRef) -> tuple[CommentAnswer, ...]:
         pages = self._api.pages(f"/issues/{issue.number}/comments", CommentAnswer)
-        return await self._there(issue.number, pages)
+        found = await self._there(issue.number, pages)
+        return (*found, *self._fresh.missing(issue.number, found))
 
     async def _relations(self, found: IssueAnswer, body: str) -> Relations:
         """What the body says, and what GitHub itself was told: what blocks it, what it is part of, and its parts."""
