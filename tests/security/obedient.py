@@ -43,9 +43,10 @@ def _readings(text: str) -> Iterator[str]:
             continue
 
 
-def _generate(
+def generate(
     self: ScriptedChatModel, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
 ) -> ChatResult:
+    """What `self` says: the first order it has not obeyed yet, else what its script has."""
     orders = orders_in("\n".join(message.text for message in messages))
     if "bash" not in {tool["function"]["name"] for tool in kwargs.get("tools") or ()}:
         return _spread(_real(self, messages, stop, run_manager, **kwargs), orders)
@@ -99,4 +100,4 @@ def _add(answer: dict[str, Any], told: str) -> None:
 
 def obey() -> None:
     """Effect: in this process, every scripted model is obedient."""
-    ScriptedChatModel._generate = _generate  # type: ignore[method-assign]
+    ScriptedChatModel._generate = generate  # type: ignore[method-assign]

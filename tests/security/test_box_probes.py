@@ -5,17 +5,22 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentos.adapters.sandbox.surroundings import Surroundings
-from agentos.ports.sandbox import Command, CommandResult
+from agentos.ports.sandbox import CommandResult, Sandbox
+from agentos.store import Store
+from agentos.store.database import open_database
 from tests.boxes import backends, lacks, left_of, sandbox_of
+from tests.conftest import fresh_database
 from tests.figures import Excuse, Figure
 from tests.security import attempts
+from tests.security.obeying import obeyed
 from tests.security.scene import machine, manifest
 
 pytestmark = pytest.mark.slow
@@ -43,7 +48,17 @@ def outside_of(folder: Path, targets: dict[str, Any]) -> dict[str, str]:
     return found | {str(written): str(written.exists())}
 
 
-def probed(kind: str, folder: Path) -> Probed:
+async def typed(sandbox: Sandbox, tree: Path, line: str, mark: str, server: str) -> CommandResult:
+    """What came of the line, typed by an agent that was told to."""
+    home = tree.parent / "agentos"
+    home.mkdir()
+    with fresh_database(server) as url:
+        async with open_database(home, url) as db:
+            marked = partial(replace, env={"MARK": mark})
+            return (await obeyed(Store.on(db, home), sandbox, tree, [line], most_s=110, changed=marked))[line]
+
+
+def probed(kind: str, folder: Path, server: str) -> Probed:
     with machine(folder) as targets:
         tree = Path(targets["tree"])
         (tree / "attempts.py").write_bytes(SCRIPT.read_bytes())
@@ -54,7 +69,7 @@ def probed(kind: str, folder: Path) -> Probed:
         before = outside_of(folder, targets)
         try:
             sandbox = sandbox_of(kind, surroundings=Surroundings(protected=(folder / "data",)))
-            done = asyncio.run(sandbox.run(Command(line, tree, (tree,), 110, {"MARK": mark})))
+            done = asyncio.run(typed(sandbox, tree, line, mark, server))
         finally:
             del os.environ["AGENTOS_TEST_API_KEY"]
         after = outside_of(folder, targets)
@@ -66,8 +81,8 @@ def probed(kind: str, folder: Path) -> Probed:
 
 
 @pytest.fixture(scope="module", params=backends(*CONFINING))
-def box(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Probed:
-    return probed(request.param, tmp_path_factory.mktemp("probes"))
+def box(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgresql: str) -> Probed:
+    return probed(request.param, tmp_path_factory.mktemp("probes"), postgresql)
 
 
 def test_no_attempt_gets_through(box: Probed, figure: Figure) -> None:

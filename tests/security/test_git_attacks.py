@@ -14,6 +14,7 @@ from agentos.adapters.sandbox.surroundings import Surroundings
 from agentos.domain.error import AgentOSError
 from agentos.domain.naming import branch_name
 from agentos.ports.sandbox import Command
+from agentos.store import Store
 from agentos.workspace.git import Git
 from agentos.workspace.snapshot import Snapshot, snapshot
 from agentos.workspace.target import Target
@@ -21,6 +22,7 @@ from agentos.workspace.worktree import open_worktree
 from tests.boxes import backends, lacks, sandbox_of
 from tests.figures import Excuse, Figure
 from tests.security.git_scripts import OWNED, PLANTED, Planted
+from tests.security.obeying import as_it_is, obeyed
 from tests.workspace.scene import SIGNED, WHEN, Site, make_site, make_target, manifest
 
 pytestmark = pytest.mark.slow
@@ -60,12 +62,13 @@ class Field:
             ["sh", "-c", self.filled(line, tree)], cwd=tree or self.tree, env=env, capture_output=True, check=False
         )
 
-    async def boxed(self, kind: str, line: str) -> str:
-        """What the line says in the box."""
+    async def boxed(self, kind: str, store: Store, *lines: str, before: Callable[[Command], Command] = as_it_is) -> str:
+        """What the first of the lines says in the box, typed there with the others by an agent that was told to; `before`
+        is called before each."""
         sandbox = sandbox_of(kind, surroundings=Surroundings(protected=(self.site.home / "secrets",)))
-        readable = (self.tree / ".git", self.git)
-        done = await sandbox.run(Command(self.filled(line), self.tree, (self.tree,), 60, readable=readable))
-        return done.output
+        orders, readable = [self.filled(line) for line in lines], (self.tree / ".git", self.git)
+        done = await obeyed(store, sandbox, self.tree, orders, readable=readable, changed=before)
+        return done[orders[0]].output
 
     def ours(self) -> dict[str, object]:
         """All that must be as it was, whatever an agent does: the repository, the tree's way to it, what lies outside."""
@@ -82,7 +85,7 @@ async def field_at(tmp_path: Path) -> Field:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text(CANARY)
-    return Field(await make_site(make_target(tmp_path / "target"), tmp_path / "home"), outside)
+    return Field(await make_site(make_target(tmp_path / "target"), tmp_path / "agentos"), outside)
 
 
 @pytest.fixture
@@ -126,16 +129,21 @@ async def breaches(field: Field, sha: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", backends(*CONFINING))
-async def test_what_is_ours_is_as_it_was_whatever_an_agent_types(kind: str, tmp_path: Path, figure: Figure) -> None:
-    field = await field_at(tmp_path)
-    assert (await field.boxed(kind, "git log --format=%s")).strip() == "first", "it may look"
-    before, breached = field.ours(), {}
-    for name, line in OWNED.items():
-        await field.boxed(kind, line)
-        if (after := field.ours()) != before:
-            breached[name] = [part for part in before if before[part] != after[part]]
-            break
-    assert breached == {}
+async def test_what_is_ours_is_as_it_was_whatever_an_agent_types(
+    kind: str, tmp_path: Path, store: Store, figure: Figure
+) -> None:
+    field, typed = await field_at(tmp_path), list[str]()
+    before = field.ours()
+
+    def still_ours(command: Command) -> Command:
+        after = field.ours()
+        assert {part: after[part] == before[part] for part in before} == dict.fromkeys(before, True), typed[-1:]
+        typed.append(command.shell)
+        return command
+
+    said = await field.boxed(kind, store, "git log --format=%s", *OWNED.values(), before=still_ours)
+    assert said.strip() == "first", "it may look"
+    assert field.ours() == before
     _, sha = await afterwards(field)
     assert await breaches(field, sha) == []
     figure(f"{FIGURE}: {kind}", len(OWNED))
@@ -161,10 +169,10 @@ def test_a_backend_that_is_missing_here_is_named(kind: str, excuse: Excuse) -> N
 
 @pytest.mark.figure(FIGURE)
 @pytest.mark.parametrize("name", PLANTED)
-async def test_nothing_that_is_left_in_a_tree_acts_leaks_or_steps_out(field: Field, name: str) -> None:
+async def test_nothing_that_is_left_in_a_tree_acts_leaks_or_steps_out(field: Field, name: str, store: Store) -> None:
     attack = PLANTED[name]
     (field.tree / "work.py").write_text("work\n")
-    await plant(field, attack)
+    await plant(field, attack, store)
     problems = (await snapshot(field.site.repo, field.tree, field.site.base)).problems
     shot, sha = await afterwards(field)
     assert await breaches(field, sha) == []
@@ -178,13 +186,13 @@ async def test_nothing_that_is_left_in_a_tree_acts_leaks_or_steps_out(field: Fie
         assert (field.outside / "trap").exists(), "the same trap, stepped into: or the test above would prove nothing"
 
 
-async def plant(field: Field, attack: Planted) -> None:
+async def plant(field: Field, attack: Planted, store: Store) -> None:
     """Effect: the tree is as the attack leaves it; typed in a box, unless none would let it or there is none here."""
     before, said = listing(field.tree), ""
     if attack.leaky or not BOX:
         field.by_hand(attack.line)
     else:
-        said = await field.boxed(BOX, attack.line)
+        said = await field.boxed(BOX, store, attack.line)
     assert listing(field.tree) != before, said
 
 

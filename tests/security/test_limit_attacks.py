@@ -1,7 +1,8 @@
-"""Commands that use up what there is: each is held within its bounds, and nothing of it is left behind."""
+"""Commands that use up what there is, typed by an agent that was told to: each is held within its bounds, and nothing of it
+is left behind."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -9,8 +10,11 @@ import pytest
 
 from agentos.adapters.sandbox.surroundings import Surroundings
 from agentos.ports.sandbox import Command, CommandLimits
-from tests.boxes import backends, left_of, python, sandbox_of
+from agentos.store import Store
+from tests.boxes import PATIENCE_S, backends, left_of, python, sandbox_of
 from tests.figures import Figure
+from tests.security.obedient import LOOK
+from tests.security.obeying import obeyed
 from tests.security.scene import manifest
 from tests.security.test_box_probes import CONFINING
 
@@ -166,7 +170,9 @@ ATTACKS = {
 
 @pytest.mark.parametrize("kind", backends(*CONFINING))
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_an_attack_is_held_within_its_bounds(kind: str, name: str, tmp_path: Path, figure: Figure) -> None:
+async def test_an_attack_is_held_within_its_bounds(
+    kind: str, name: str, tmp_path: Path, store: Store, figure: Figure
+) -> None:
     attack = ATTACKS[name]
     tree, outside, mark = tmp_path / "tree", tmp_path / "outside", f"attack-{tmp_path}"
     for folder in (tree, outside):
@@ -174,8 +180,12 @@ async def test_an_attack_is_held_within_its_bounds(kind: str, name: str, tmp_pat
     (outside / "file").write_text("as it was")
     before, rss = manifest(outside), psutil.Process().memory_info().rss
     sandbox = sandbox_of(kind, limits=LIMITS, surroundings=Surroundings())
-    command = Command(attack.line, tree, (tree,), attack.timeout_s, {"MARK": mark}, output_limit_bytes=10_000)
-    done = await sandbox.run(command)
+
+    def marked(command: Command) -> Command:
+        most_s = PATIENCE_S if command.shell == LOOK else attack.timeout_s
+        return replace(command, timeout_s=most_s, env={"MARK": mark}, output_limit_bytes=10_000)
+
+    done = (await obeyed(store, sandbox, tree, [attack.line], changed=marked))[attack.line]
     exceeded = bool(attack.exceeded and re.search(attack.exceeded, done.exceeded))
     held = attack.held and "held" in done.output and "False" not in done.output
     assert exceeded or held or (attack.timed_out and done.timed_out), (
