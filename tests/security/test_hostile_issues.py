@@ -136,7 +136,7 @@ CARRIERS: dict[Callable[[World, str], None], tuple[Callable[[str], str], ...]] =
     in_a_commit_message: FORMS,
 }
 """Where an order lies -> the forms it may have there."""
-TOO_LONG_FOR_A_NAME = frozenset({"write in the checkout", "write refs", "run as git"})
+TOO_LONG_FOR_A_NAME = frozenset({"write in the checkout", "write refs", "run as git", "destroy"})
 EACH = 3
 """Forms of each carrier and goal, in turn, where it may have so many."""
 
