@@ -71,6 +71,20 @@ async def test_a_person_is_shown_the_commit_and_their_approval_binds_to_it(equip
     assert EventKind.DECISION_TAKEN in await made.stand.kinds()
 
 
+async def test_a_pull_request_that_a_person_closed_is_neither_pushed_to_nor_opened_a_second_time(equip: Equip) -> None:
+    made, _, graph = await published(equip)
+    thread, forge = Thread(made, graph), made.forge
+    await thread.go(made.state)
+    number, branch = made.state["pr_number"], made.state["branch"]
+    await forge.close_pr(number)
+    shown = await forge.branch_head(branch)
+    state = await thread.decide(DecisionKind.FEEDBACK, "Name the number.")
+    assert (state["verdict"], blocker(state).code) == (Verdict.BLOCK, "pr_closed")
+    found = await forge.find_pr(branch)
+    assert found is not None
+    assert (found.number, found.state, await forge.branch_head(branch)) == (number, "closed", shown)
+
+
 async def test_feedback_is_worked_in_deployed_and_put_before_the_person_again(equip: Equip) -> None:
     made, work, graph = await published(equip)
     thread, first = Thread(made, graph), made.state["good_sha"]

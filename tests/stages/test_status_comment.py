@@ -1,9 +1,11 @@
 """The one status comment of an issue, on a real store."""
 
+from dataclasses import replace
 from typing import Any
 
+from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.pipeline import Stage
-from agentos.workflows.kit.board import STATUS_COMMENT, show_timeline
+from agentos.workflows.kit.board import STATUS_COMMENT, say, show_board, show_timeline
 from agentos.workflows.kit.step import Step
 from agentos.workflows.triage.graph import build
 from tests.stages.conftest import Equip, Stand
@@ -44,6 +46,25 @@ async def test_showing_it_again_changes_nothing_and_news_edit_the_same_comment(e
     effect = await stand.store.effects.get(stand.ctx.issue, STATUS_COMMENT)
     assert effect is not None
     assert effect.state == "recorded"
+
+
+async def test_an_issue_that_is_to_be_left_alone_is_written_to_once_it_is_not_any_more(equip: Equip) -> None:
+    stand = await equip()
+    step, issue = Step(stand.ctx, Stage.TRIAGE, "", "task-1"), stand.ctx.issue
+
+    async def told() -> tuple[int, object]:
+        await show_timeline(step)
+        await show_board(step)
+        await say(step, "ended:1", "It ended.", consent=False)
+        return len(await stand.tracker.comments(issue)), await stand.tracker.board(issue)
+
+    kept = stand.tracker._find(issue.number)
+    kept.issue = replace(kept.issue, labels=(OPT_OUT_LABEL,))
+    assert await told() == (0, None)
+    kept.issue = replace(kept.issue, labels=())
+    comments, board = await told()
+    assert comments == 2
+    assert board is not None
 
 
 async def test_the_next_run_takes_the_comment_over(equip: Equip) -> None:

@@ -1,8 +1,11 @@
 """The tracker's picture of the run: status, label, attention mark, and one status comment with the timeline."""
 
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from agentos.domain.effect import EffectKey
+from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.naming import text_digest
 from agentos.domain.run import Run
 from agentos.domain.status import Position, derive_label, derive_status, needs_person
@@ -31,11 +34,12 @@ async def show_board(step: Step, run: Run | None = None) -> None:
         await ctx.ports.tracker.show(ctx.issue, wanted)
 
     version = text_digest(str(run.epoch), str(run.stage), *map(str, asdict(wanted).values()))
-    await step.once("board", find=find, act=act, version=version, consent=False)
+    await _unless_left_alone(step, EffectKey("board"), find, act, version)
 
 
 async def say(step: Step, key: str, text: str, *, consent: bool = True) -> None:
-    """Effect: one comment on the issue that carries `key`. Repeating finds the first one."""
+    """Effect: one comment on the issue that carries `key`. Repeating finds the first one. `consent` off: a closed issue is
+    written to as well, and one that is to be left alone is passed over."""
     tracker, issue = step.ctx.ports.tracker, step.ctx.issue
 
     async def find() -> Found | None:
@@ -45,7 +49,10 @@ async def say(step: Step, key: str, text: str, *, consent: bool = True) -> None:
     async def act() -> None:
         await tracker.write_comment(issue, text, EffectKey(key))
 
-    await step.once(key, find=find, act=act, consent=consent)
+    if consent:
+        await step.once(key, find=find, act=act)
+    else:
+        await _unless_left_alone(step, EffectKey(key), find, act)
 
 
 async def show_timeline(step: Step) -> None:
@@ -69,7 +76,29 @@ async def keep_comment(step: Step, key: EffectKey, text: str) -> None:
         else:
             await tracker.edit_comment(issue, comment, text)
 
-    await step.once(key, find=find, act=act, version=text_digest(text), consent=False)
+    await _unless_left_alone(step, key, find, act, text_digest(text))
+
+
+class _LeftAlone(Exception):
+    """The issue carries the label that says so."""
+
+
+async def _unless_left_alone(
+    step: Step,
+    key: EffectKey,
+    find: Callable[[], Awaitable[Found | None]],
+    act: Callable[[], Awaitable[None]],
+    version: str = "",
+) -> None:
+    """Effect: as `Step.once`, whether the issue is open or not; nothing where it opted out (I8), and it stays to be done."""
+
+    async def heeding() -> None:
+        if OPT_OUT_LABEL in (await step.ctx.ports.tracker.get(step.ctx.issue.number)).labels:
+            raise _LeftAlone
+        await act()
+
+    with contextlib.suppress(_LeftAlone):
+        await step.once(key, find=find, act=heeding, version=version, consent=False)
 
 
 async def _timeline(step: Step) -> Timeline:

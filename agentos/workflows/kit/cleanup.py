@@ -6,6 +6,7 @@ Commits are kept as a bundle before a branch goes; a branch that holds commits o
 import asyncio
 import shutil
 
+from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.workflows.kit.commits import keep_commits
@@ -14,6 +15,7 @@ from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Found, Step, StepFunction
 from agentos.workspace.worktree import worktree_at
 
+PR_CLOSED = EffectKey("pr-closed")
 REFUSALS = frozenset({FailureKind.CONFLICT, FailureKind.INVALID})
 """A forge that will not give up a branch: somebody moved it, or has it checked out."""
 
@@ -72,7 +74,7 @@ async def close_pr(state: RunState, step: Step) -> RunState:
     async def act() -> None:
         await forge.close_pr(number)
 
-    await step.once("pr-closed", find=find, act=act, version=_version(state, step), consent=False)
+    await step.once(PR_CLOSED, find=find, act=act, version=_version(state, step), consent=False)
     return {}
 
 

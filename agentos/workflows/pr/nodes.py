@@ -20,6 +20,7 @@ from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
 from agentos.workflows.kit.branch import foreign_commits
 from agentos.workflows.kit.ci import kept_result
+from agentos.workflows.kit.cleanup import PR_CLOSED
 from agentos.workflows.kit.deployment import deploy_request
 from agentos.workflows.kit.package import commands, package_markdown
 from agentos.workflows.kit.records import dump, load
@@ -41,6 +42,8 @@ async def push(state: RunState, step: Step) -> RunState:
     there = await forge.branch_head(branch)
     if there is not None and await step.ctx.repo.resolve(there) is None:
         return foreign_commits(step, branch, there)
+    if await _was_closed_by_hand(state, step):
+        return _closed_by_hand(step, state["pr_number"])
 
     async def find() -> Found | None:
         return {"sha": sha} if await forge.branch_head(branch) == sha else None
@@ -55,6 +58,23 @@ async def push(state: RunState, step: Step) -> RunState:
             raise
         return foreign_commits(step, branch, str(exc))
     return {}
+
+
+async def _was_closed_by_hand(state: RunState, step: Step) -> bool:
+    """Whether a person closed the run's pull request without merging it; a cancelled run closes its own."""
+    number = state.get("pr_number")
+    if number is None:
+        return False
+    found = await step.ctx.ports.forge.find_pr(state["branch"])
+    ours = await step.ctx.store.effects.get(step.ctx.issue, PR_CLOSED)
+    by_us = ours is not None and (ours.result or {}).get("number") == number
+    return found is not None and (found.number, found.state) == (number, "closed") and not by_us
+
+
+def _closed_by_hand(step: Step, number: int) -> RunState:
+    title = f"pull request {number} was closed by hand, so nothing was pushed and no other one was opened"
+    needs = (f"reopen pull request {number}, then retry; or reject, which ends the run",)
+    return blocked(step.stage, "pr_closed", title, needs=needs)
 
 
 async def open_pr(state: RunState, step: Step) -> RunState:
