@@ -17,6 +17,10 @@ class FailureKind(StrEnum):
     PERMANENT = "permanent"  # the world said no, for good
 
 
+PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
+"""What goes by, so that the same may be asked again later."""
+
+
 class Owner(StrEnum):
     """The one layer that retries a failure kind; nobody else may (I12)."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agentos.domain.decision import Decision
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError, UsageError
-from agentos.domain.failure import FailureKind
+from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import OPT_OUT_LABEL, Comment
 from agentos.domain.naming import text_digest
 from agentos.domain.pipeline import Stage
@@ -21,7 +21,6 @@ from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.step import Found, Step
 
 ACK = "ack"
-_PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
 
 
 async def listen(desk: Desk, ctx: RunContext, *, branch: str = "") -> None:
@@ -63,7 +62,7 @@ async def may_decide(tracker: Tracker, trusted: Collection[str], signal: Signal)
     try:
         return await tracker.may_write(signal.author, signal.author_id)
     except OutsideError as exc:
-        if exc.kind in _PASSING:
+        if exc.kind in PASSING:
             raise  # asked again at the next look
         return False
 

@@ -1,29 +1,14 @@
 """The service on GitHub: an issue moved to Ready goes its way, steered by comments alone; nobody else starts anything."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from agentos.domain.pipeline import Outcome
 from agentos.domain.status import READY_LABEL, JobState
 from tests.github.fake import label
-from tests.github.server import Server, serving
-from tests.github.service import Serving, Yard, make_hub, make_yard
+from tests.github.service import Serving, Yard
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MALLORY = (66, "mallory", "User")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(make_hub(tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-def yard(server: Server, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    return make_yard(server, tmp_path, database_url, monkeypatch)
 
 
 async def outcome(serving: Serving) -> tuple[JobState, Outcome | None]:

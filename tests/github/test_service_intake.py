@@ -1,9 +1,7 @@
 """What starts a run on GitHub and what does not: labels, comments of all kinds, relations, opt-out, several services."""
 
 import asyncio
-from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +12,14 @@ from agentos.domain.status import READY_LABEL, JobState
 from agentos.runs.decide import decide
 from agentos.store.turns import turn
 from tests.github.fake import LATER, ROBOT
-from tests.github.server import REPO, Fault, Server, serving
-from tests.github.service import Yard, make_hub, make_yard
+from tests.github.server import REPO, Fault
+from tests.github.service import Yard
 from tests.stages.conftest import commit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MALLORY = (66, "mallory", "User")
 THIN = "Make it loud."
 """An issue that is asked about before any model is: its run waits at once."""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(make_hub(tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-def yard(server: Server, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    return make_yard(server, tmp_path, database_url, monkeypatch)
 
 
 async def test_a_person_who_may_write_asks_for_a_run_in_a_comment_once(yard: Yard) -> None:

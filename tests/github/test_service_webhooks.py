@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,23 +16,11 @@ from agentos.domain.event import EventKind
 from agentos.domain.status import READY_LABEL
 from agentos.service.webhooks import listening
 from tests.github.fake import NAME, OWNER, label
-from tests.github.server import Server, serving
-from tests.github.service import BODY, Serving, Yard, make_hub, make_yard
+from tests.github.service import BODY, Serving, Yard
 from tests.service.test_webhooks import SECRET, headers_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NOTHING_OF_IT = {"action": "labeled", "issue": {"number": 1}, "label": {"name": READY_LABEL}}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(make_hub(tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-def yard(server: Server, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    return make_yard(server, tmp_path, database_url, monkeypatch)
 
 
 @asynccontextmanager

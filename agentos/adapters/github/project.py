@@ -21,7 +21,7 @@ from agentos.adapters.github.project_wire import (
 )
 from agentos.adapters.github.queries import ITEMS_OF_ISSUE, ITEMS_OF_PROJECT, MOVE_ITEM, PROJECT
 from agentos.domain.error import OutsideError, UsageError
-from agentos.domain.failure import FailureKind
+from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.finding import Check, Grade
 from agentos.domain.naming import clean_text
 from agentos.domain.status import LABELS, Status
@@ -31,7 +31,6 @@ NAME = "GitHub project"
 QUEUED = LABELS[0]
 LEFT_BY = (Status.READY, Status.IN_PROGRESS, Status.BACKLOG)
 """The columns without which a card would stay in Ready, and its issue be started over and over."""
-PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
 _NAMED = re.compile(r"(?:(?P<owner>[A-Za-z0-9-]+)/)?(?P<number>[0-9]{1,9})")
 _URL = re.compile(
     r"(?P<web>https?://[^/]+)/(?:orgs|users)/(?P<owner>[A-Za-z0-9-]+)/projects/(?P<number>[0-9]{1,9})(?:/.*)?"

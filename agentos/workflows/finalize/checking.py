@@ -21,14 +21,3 @@ async def watch_checks(state: RunState, step: Step) -> RunState:
     opened = rules.opened_again(state, update["ci"]["asked"])
     why = f"the repository's own checks fail at {state['good_sha'][:12]}, which was approved"
     return {**update, **opened, **retry(state, step.stage, why)}
-
-
-def after_checks(state: RunState) -> str:
-    """The node after a look."""
-    match ci.next_of(state):
-        case Next.WAIT:
-            return watch_checks.__name__
-        case Next.RERUN:
-            return ci.rerun_checks.__name__
-        case _:
-            return "merge"

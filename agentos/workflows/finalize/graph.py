@@ -3,7 +3,7 @@
 from agentos.domain.pipeline import Stage
 from agentos.workflows.finalize import checking, merging, nodes, rules, verifying
 from agentos.workflows.kit import cleanup
-from agentos.workflows.kit.ci import rerun_checks
+from agentos.workflows.kit.ci import after_look, rerun_checks
 from agentos.workflows.kit.pause import wait_for_person
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
 from agentos.workflows.kit.state import RunState, used
@@ -23,7 +23,7 @@ def build() -> Compiled:
     graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", "watch_checks"]))
     graph.add(MERGE, merging.rework, then="tell_rework")
     graph.add(MERGE, merging.tell_rework, then=LEAVE)
-    graph.add(MERGE, checking.watch_checks, then=(checking.after_checks, ["watch_checks", "rerun_checks", "merge"]))
+    graph.add(MERGE, checking.watch_checks, then=after_look("merge"))
     graph.add(MERGE, rerun_checks, then="watch_checks")
     graph.add(MERGE, merging.merge, then=(_after_merge, ["verify", "sync"]))
     graph.add(VERIFY, verifying.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))

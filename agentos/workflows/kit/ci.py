@@ -4,7 +4,7 @@ The wait is short looks, each a step of its own, so that a run can be stopped in
 the run: no process is held for it. What checks came to is a document of the run, `ci` among its artifacts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,9 +27,14 @@ LOG_CHARACTERS = 200_000
 MOST_LOGS = 10
 
 
-def next_of(state: RunState) -> Next:
-    """What the last look at the checks leads to."""
-    return Next(state["ci"]["next"])
+def after_look(then: str) -> tuple[Callable[[RunState], str], list[str]]:
+    """The edge behind a look at the checks: it is repeated, some are run again, or `then` goes on."""
+
+    def after(state: RunState) -> str:
+        behind = {Next.WAIT: "watch_checks", Next.RERUN: rerun_checks.__name__}
+        return behind.get(Next(state["ci"]["next"]), then)
+
+    return after, ["watch_checks", rerun_checks.__name__, then]
 
 
 async def look(state: RunState, step: Step) -> RunState:

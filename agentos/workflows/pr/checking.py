@@ -15,14 +15,3 @@ async def watch_checks(state: RunState, step: Step) -> RunState:
     if update.get("verdict") or update["ci"]["next"] != Next.WORK:
         return update
     return {**update, **await ci.sent_back({**state, **update}, step)}
-
-
-def after_checks(state: RunState) -> str:
-    """The node after a look."""
-    match ci.next_of(state):
-        case Next.WAIT:
-            return watch_checks.__name__
-        case Next.RERUN:
-            return ci.rerun_checks.__name__
-        case _:
-            return "deploy"

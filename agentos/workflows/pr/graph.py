@@ -1,7 +1,7 @@
 """The pr stage: publish, then put the commit where a person can judge it."""
 
 from agentos.domain.pipeline import Stage
-from agentos.workflows.kit.ci import rerun_checks
+from agentos.workflows.kit.ci import after_look, rerun_checks
 from agentos.workflows.kit.permission import permit
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
 from agentos.workflows.pr import checking, nodes, threads
@@ -27,7 +27,7 @@ def _steps(graph: StageGraph, publish: str, deploy: str, *, behind_package: str 
     graph.add(publish, nodes.push, then="open_pr")
     graph.add(publish, nodes.open_pr, then="edit_pr")
     graph.add(publish, nodes.edit_pr, then="watch_checks")
-    graph.add(deploy, checking.watch_checks, then=(checking.after_checks, ["watch_checks", "rerun_checks", "deploy"]))
+    graph.add(deploy, checking.watch_checks, then=after_look("deploy"))
     graph.add(deploy, rerun_checks, then="watch_checks")
     graph.add(deploy, nodes.deploy, then="package")
     graph.add(deploy, nodes.package, then=behind_package)

@@ -9,7 +9,7 @@ from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.change import ChangeReport, Undone
 from agentos.domain.document import Deployment, IssueBrief, Review
 from agentos.domain.error import BugError, OutsideError
-from agentos.domain.failure import FailureKind
+from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.naming import text_digest
 from agentos.domain.package import JudgedFinding, Place, ReviewPackage, fates
 from agentos.domain.pipeline import Gate
@@ -32,8 +32,6 @@ from agentos.workspace.export import export_tree
 
 OPTED_OUT = frozenset({FailureKind.GONE, FailureKind.DENIED})
 """What a withdrawn consent looks like; never the deployment's own failure."""
-PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
-"""A service that is asked again later."""
 
 
 async def push(state: RunState, step: Step) -> RunState:

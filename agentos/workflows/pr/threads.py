@@ -3,14 +3,12 @@
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
-from agentos.domain.failure import FailureKind
+from agentos.domain.failure import PASSING
 from agentos.domain.package import ReviewPackage
 from agentos.ports.forge import ReviewThread
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.pr import rules
-
-PASSING = frozenset({FailureKind.TRANSIENT, FailureKind.CAPACITY})
 
 
 async def find_threads(state: RunState, step: Step) -> RunState:
