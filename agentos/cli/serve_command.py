@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from agentos.bootstrap import Place, database_url, open_desk, open_place, require_policy
 from agentos.cli.args import Request
@@ -52,10 +53,8 @@ async def _serve(request: Request) -> None:
     tell("Stopped. Everything is saved; `agentos serve` goes on from there.")
 
 
-async def _open(folder: object, request: Request) -> Place:
-    from pathlib import Path
-
-    place = await open_place(Path(str(folder)), {**request.overrides, **AS_SERVICE})
+async def _open(folder: Path, request: Request) -> Place:
+    place = await open_place(folder, {**request.overrides, **AS_SERVICE})
     require_policy(place)
     place.target.require_means()
     return place
