@@ -137,6 +137,11 @@ class Forge(Protocol):
         """Effect: the pull request is closed without a merge. Repeating is harmless."""
         ...
 
+    @property
+    def runs_checks(self) -> bool:
+        """Whether the repository's own checks of a commit can be there at all."""
+        ...
+
     async def ci(self, sha: str, base: str) -> CiReport | None:
         """The checks of the commit `sha`, all of them, and what the branch `base` requires; None where a forge runs none."""
         ...

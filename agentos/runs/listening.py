@@ -134,13 +134,13 @@ class _Hearing:
 
     async def _scene(self) -> Scene:
         store, run_id = self._desk.store, self._ctx.run.id
-        hold = await store.decisions.hold(run_id)
+        now, hold = await store.runs.whole(run_id), await store.decisions.hold(run_id)
         return Scene(
-            await store.runs.get(run_id),
-            await store.runs.wait(run_id),
+            now.run,
+            now.wait,
             hold.decision if hold is not None else None,
             await _head(self._ctx.ports.forge, self._branch),
-            str((await store.runs.options(run_id)).get(QUEUED_BY, "")),
+            str(now.options.get(QUEUED_BY, "")),
         )
 
     async def _turn_away(self, step: Step, signal: Signal, outcome: Refused) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.place import GitHubPlace
@@ -119,16 +120,17 @@ async def test_a_card_is_found_behind_a_page_of_cards_of_other_projects(server: 
     ids=lambda change: next(iter(change)),
 )
 async def test_what_the_project_cannot_show_the_label_shows_alone_and_it_is_said_once(
-    server: Server, tracker: GitHubTracker, change: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    server: Server, tracker: GitHubTracker, change: dict[str, Any]
 ) -> None:
     for name, value in change.items():
         setattr(server.github.project, name, value)
-    for _ in range(3):
-        await tracker.show(ISSUE, RUNNING)
-        assert await tracker.board(ISSUE) in (RUNNING, Board(Status.BACKLOG, RUNNING.label))
+    with capture_logs() as logs:
+        for _ in range(3):
+            await tracker.show(ISSUE, RUNNING)
+            assert await tracker.board(ISSUE) in (RUNNING, Board(Status.BACKLOG, RUNNING.label))
     assert moves(server) == 0
     assert {each["name"] for each in server.github.issues[1]["labels"]} == {"agentos:running"}
-    assert capsys.readouterr().out.count("project_not_used") == 1
+    assert [each["event"] for each in logs] == ["project_not_used"]
     told = await look_at_project(place_of(server), NotingClock())
     assert Grade.WARN in {check.grade for check in told}
     assert all(check.mend for check in told if check.grade is Grade.WARN)

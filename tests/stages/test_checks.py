@@ -42,6 +42,10 @@ class CheckedForge(LocalForge):
         """Effect: right before that look, that happens."""
         self._then[look] = happens
 
+    @property
+    def runs_checks(self) -> bool:
+        return True
+
     async def ci(self, sha: str, base: str) -> Any:
         self.looks += 1
         self._then.get(self.looks, lambda: None)()

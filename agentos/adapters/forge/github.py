@@ -155,6 +155,11 @@ class GitHubForge:
         if (await self._pull(number)).state == "open":
             await self._api.change("PATCH", f"/pulls/{number}", {"state": "closed"})
 
+    @property
+    def runs_checks(self) -> bool:
+        """True: check runs and statuses."""
+        return True
+
     async def ci(self, sha: str, base: str) -> CiReport:
         """The checks of the commit `sha`, all of them, and what `base` requires."""
         paths = [entry.path for entry in await self._repo.list_paths(sha)] if await self._repo.resolve(sha) else []

@@ -157,6 +157,11 @@ class LocalForge:
         if record.state == "open":
             await asyncio.to_thread(self._change, number, {"state": "closed"})
 
+    @property
+    def runs_checks(self) -> bool:
+        """False: nobody but us runs checks here."""
+        return False
+
     async def ci(self, sha: str, base: str) -> None:
         """None: nobody but us runs checks here."""
 

@@ -135,6 +135,11 @@ class MemoryForge:
         if found.state == "open":
             self._keep(replace(self._current(found), state="closed"))
 
+    @property
+    def runs_checks(self) -> bool:
+        """True: those in `reports`."""
+        return True
+
     async def ci(self, sha: str, base: str) -> CiReport | None:
         """The checks of the commit `sha`; None where no commit has any."""
         return self.reports.get(sha, CiReport(sha)) if self.reports else None

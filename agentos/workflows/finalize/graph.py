@@ -3,7 +3,7 @@
 from agentos.domain.pipeline import Stage
 from agentos.workflows.finalize import checking, merging, nodes, rules, verifying
 from agentos.workflows.kit import cleanup
-from agentos.workflows.kit.ci import after_look, rerun_checks
+from agentos.workflows.kit.ci import after_look, rerun_checks, to_checks
 from agentos.workflows.kit.pause import wait_for_person
 from agentos.workflows.kit.stage import LEAVE, Compiled, StageGraph
 from agentos.workflows.kit.state import RunState, used
@@ -20,7 +20,7 @@ def build() -> Compiled:
     graph.add(MERGE, merging.notify, then=ASK)
     graph.add_wait(then="settle_dossier")
     graph.add(MERGE, merging.settle_dossier, then=(_after_dossier, ["authority", "sync"]))
-    graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", "watch_checks"]))
+    graph.add(MERGE, merging.sync, then=(_after_sync, ["rework", *to_checks("merge")[1]]))
     graph.add(MERGE, merging.rework, then="tell_rework")
     graph.add(MERGE, merging.tell_rework, then=LEAVE)
     graph.add(MERGE, checking.watch_checks, then=after_look("merge"))
@@ -52,7 +52,7 @@ def _after_dossier(state: RunState) -> str:
 
 
 def _after_sync(state: RunState) -> str:
-    return "rework" if state.get("findings") else "watch_checks"
+    return "rework" if state.get("findings") else to_checks("merge")[0](state)
 
 
 def _after_merge(state: RunState) -> str:

@@ -7,7 +7,7 @@ the run: no process is held for it. What checks came to is a document of the run
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.ci import CiCheck, CiReport, CiResult
@@ -27,7 +27,16 @@ LOG_CHARACTERS = 200_000
 MOST_LOGS = 10
 
 
-def after_look(then: str) -> tuple[Callable[[RunState], str], list[str]]:
+Edge: TypeAlias = tuple[Callable[[RunState], str], list[str]]
+"""What goes on, by the state, and what it may be."""
+
+
+def to_checks(then: str) -> Edge:
+    """The edge before a look at the checks; `then` goes on where there are none on the forge."""
+    return lambda state: then if state.get("no_ci") else "watch_checks", ["watch_checks", then]
+
+
+def after_look(then: str) -> Edge:
     """The edge behind a look at the checks: it is repeated, some are run again, or `then` goes on."""
 
     def after(state: RunState) -> str:

@@ -64,6 +64,10 @@ class RunState(TypedDict, total=False):
     deployment: dict[str, Any]
     cycle: int
     """Operator feedback cycles, counted from 0."""
+    no_draft: bool
+    """The pull request was open for review from its beginning."""
+    no_ci: bool
+    """Its forge runs no checks of the repository's own."""
     ci: dict[str, Any]
     """The watch over the good commit's checks on the forge: since when, what was run again, what failed last."""
     reviews: dict[str, int]

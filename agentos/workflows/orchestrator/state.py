@@ -28,7 +28,7 @@ _MADE_BY: dict[Stage, tuple[str, ...]] = {
     Stage.LLD: ("lld_path",),
     Stage.SPEC: ("spec_path",),
     Stage.IMPL: ("head_sha", "good_sha", "permitted"),
-    Stage.PR: ("pr_number", "pr_url", "deployment"),
+    Stage.PR: ("pr_number", "pr_url", "no_draft", "no_ci", "deployment"),
     Stage.REVIEW: ("approved_sha", "cycle"),
     Stage.FINALIZE: ("merge_sha", "follow_ups"),
 }

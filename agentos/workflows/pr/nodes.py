@@ -61,12 +61,11 @@ async def push(state: RunState, step: Step) -> RunState:
 async def _was_closed_by_hand(state: RunState, step: Step) -> bool:
     """Whether a person closed the run's pull request without merging it; a cancelled run closes its own."""
     number = state.get("pr_number")
-    if number is None:
+    found = await step.ctx.ports.forge.find_pr(state["branch"]) if number is not None else None
+    if found is None or (found.number, found.state) != (number, "closed"):
         return False
-    found = await step.ctx.ports.forge.find_pr(state["branch"])
     ours = await step.ctx.store.effects.get(step.ctx.issue, PR_CLOSED)
-    by_us = ours is not None and (ours.result or {}).get("number") == number
-    return found is not None and (found.number, found.state) == (number, "closed") and not by_us
+    return ours is None or (ours.result or {}).get("number") != number
 
 
 def _closed_by_hand(step: Step, number: int) -> RunState:
@@ -84,13 +83,14 @@ async def open_pr(state: RunState, step: Step) -> RunState:
         found = await forge.find_pr(branch)
         if found is None or not rules.is_ours(found, state["base_branch"]):
             return None
-        return {"number": found.number, "url": found.url}
+        return {"number": found.number, "url": found.url, "draft": found.is_draft}
 
     async def act() -> None:
         await forge.open_pr(PullRequestDraft(branch, state["base_branch"], title, body, unready=True), rules.PR)
 
     opened = await step.once(rules.PR, find=find, act=act)
-    return {"pr_number": opened["number"], "pr_url": opened["url"]}
+    lacks: RunState = {"no_draft": not opened.get("draft", True), "no_ci": not forge.runs_checks}
+    return {"pr_number": opened["number"], "pr_url": opened["url"], **lacks}
 
 
 async def edit_pr(state: RunState, step: Step) -> RunState:

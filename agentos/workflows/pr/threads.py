@@ -14,8 +14,6 @@ from agentos.workflows.pr import rules
 async def find_threads(state: RunState, step: Step) -> RunState:
     """The open threads of the reviews that this cycle worked in; what people began since is left to them."""
     worked_in, cycle = state.get("reviews", {}), state.get("cycle", 0)
-    if cycle not in worked_in.values():
-        return {"threads": []}
     try:
         found = await step.ctx.ports.forge.threads(state["pr_number"])
     except OutsideError as exc:
@@ -27,7 +25,18 @@ async def find_threads(state: RunState, step: Step) -> RunState:
 
 def next_thread(state: RunState) -> str:
     """The node that goes on."""
-    return "answer_thread" if state.get("threads") else "mark_ready"
+    return "answer_thread" if state.get("threads") else after_threads(state)
+
+
+def after_threads(state: RunState) -> str:
+    """The node behind the threads, where there are any."""
+    return "invite" if state.get("no_draft") else "mark_ready"
+
+
+def after_package(state: RunState) -> str:
+    """The node behind the package: only a review has threads that may be answered."""
+    worked_in = state.get("cycle", 0) in state.get("reviews", {}).values()
+    return "find_threads" if worked_in else after_threads(state)
 
 
 async def answer_thread(state: RunState, step: Step) -> RunState:
