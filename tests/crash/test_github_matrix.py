@@ -15,9 +15,14 @@ from tests.github.server import Fault
 
 pytestmark = pytest.mark.slow
 
-OF_GITHUB = [f"effect:{name}:{point}" for name in ("thread-reply", "thread-resolved") for point in CrashPoint]
-OF_GITHUB += ["effect:pr-ready:answer_lost"]
-"""What only a forge with drafts and threads comes by."""
+OF_GITHUB = [f"effect:{name}:{at}" for name in ("pr-ready", "thread-reply", "thread-resolved") for at in CrashPoint]
+NODES = {
+    "pr": ("watch_checks", "mark_ready"),
+    "review": ("watch_checks", "find_threads", "answer_thread", "resolve_thread", "mark_ready"),
+    "finalize": ("watch_checks",),
+}
+STEPS = [f"step:{stage}:{node}:{at}" for stage, nodes in NODES.items() for node in nodes for at in ("before", "after")]
+"""What only a forge with checks, drafts and threads comes by."""
 EFFECTS = [*(point for point in POINTS if point.startswith("effect:")), *OF_GITHUB]
 SAMPLE = (
     "effect:branch:answer_lost",
@@ -33,6 +38,7 @@ SAMPLE = (
     "effect:pr-ready:answer_lost",
     "effect:thread-reply:answer_lost",
     "effect:thread-resolved:after_lookup",
+    "step:finalize:watch_checks:after",
 )
 """The worst point of each effect that would be seen twice; every other one is a cell of the full suite."""
 WRITES = (
@@ -67,12 +73,13 @@ def cells(all_: list[str] | tuple[str, ...], sample: tuple[str, ...]) -> list[An
 
 
 def test_a_run_on_github_passes_every_point_of_every_effect(on_github: UndisturbedOnGitHub) -> None:
-    passed = {point for each in on_github.parts for point in each.part.points if point.startswith("effect:")}
-    assert passed == set(EFFECTS)
+    passed = {point for each in on_github.parts for point in each.part.points}
+    assert {point for point in passed if point.startswith("effect:")} == set(EFFECTS)
+    assert passed >= set(STEPS)
 
 
 @pytest.mark.figure("GitHub crash cells: kills")
-@pytest.mark.parametrize("point", cells(EFFECTS, SAMPLE))
+@pytest.mark.parametrize("point", cells([*EFFECTS, *STEPS], SAMPLE))
 def test_a_run_on_github_killed_there_ends_as_if_nobody_had(on_github: UndisturbedOnGitHub, point: str) -> None:
     with on_github.entered(on_github.part_of(point)) as world:
         killed = world.go(crash_at=point)
