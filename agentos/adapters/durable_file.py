@@ -6,7 +6,7 @@ Everything happens under a lock on the folder itself, so neither lock files nor 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,8 +30,11 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Effect: `path` holds `content`, on disk; mode and owner of a file that was there stay. Call it under the lock."""
+def replace_file(path: Path, content: bytes, *, still: Callable[[], bool] = lambda: True) -> bool:
+    """Whether `path` holds `content` now, on disk; mode and owner of a file that was there stay. Call it under the lock.
+
+    `still`: whether it is to be replaced after all, asked at the last moment, for the way to the disk takes time.
+    """
     with translated(path, "written"):
         temporary = _temporary(path, content)
         with suppress(FileNotFoundError):
@@ -39,8 +42,12 @@ def replace_file(path: Path, content: bytes) -> None:
             temporary.chmod(stat.st_mode & 0o7777)
             with suppress(PermissionError):
                 os.chown(temporary, stat.st_uid, stat.st_gid)
+        if not still():
+            temporary.unlink()
+            return False
         temporary.replace(path)
         _sync(path.parent)
+    return True
 
 
 def create_file(path: Path, content: bytes) -> None:

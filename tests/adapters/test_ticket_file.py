@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from agentos.adapters.clock.manual import ManualClock
+from agentos.adapters.durable_file import locked, replace_file
 from agentos.adapters.tracker.files import FilesTracker
 from agentos.adapters.tracker.form import FORM, new_ticket, write_template
 from agentos.adapters.tracker.front_matter import FrontMatter, FrontMatterError, split_front_matter
@@ -658,6 +660,31 @@ def test_the_form_of_a_folder_is_people_s_to_change(tmp_path: Path) -> None:
     assert listing(tmp_path) == ["001-x.md", "_template.md"]
 
 
+class Slow(str):
+    """Text that takes its time to become bytes: `meanwhile` happens then, once."""
+
+    meanwhile: Callable[[], object]
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        self.meanwhile()
+        return super().encode(encoding, errors)
+
+
+def test_a_word_added_right_before_ours_is_written_is_kept(tmp_path: Path) -> None:
+    ticket(tmp_path, "001-x.md", CLASSIC)
+    folder, thread = TicketFolder(tmp_path), tmp_path / "001-x.thread.md"
+    thread.write_text("first\n")
+    words = ["/agentos approve\n"]
+
+    def decide(found: str) -> str:
+        new = Slow(f"{found}ours\n")
+        new.meanwhile = lambda: [thread.write_text(thread.read_text() + words.pop()) for _ in words[:1]]
+        return new
+
+    folder.change_thread(folder.find(1), decide)
+    assert thread.read_text() == "first\n/agentos approve\nours\n"
+
+
 async def test_an_editor_that_saves_meanwhile_loses_nothing(tmp_path: Path) -> None:
     """The person saves between our look and our write: our change lands on what they saved."""
     path = ticket(tmp_path, "001-x.md", CLASSIC)
@@ -673,6 +700,27 @@ async def test_an_editor_that_saves_meanwhile_loses_nothing(tmp_path: Path) -> N
     assert "# Better title" in path.read_text()
     assert 'status:  "done"' in path.read_text()
     assert await tracker(tmp_path).board(REF) == Board(Status.DONE)
+
+
+def test_a_word_added_while_ours_is_on_its_way_to_the_disk_is_kept(tmp_path: Path) -> None:
+    thread = tmp_path / "001-x.thread.md"
+    thread.write_text("/agentos status\n")
+    tries = list[bool]()
+
+    def still() -> bool:
+        """Asked when all is written and only the name is missing: there the person adds a word."""
+        tries.append(any(each.name.startswith(".001-x.thread.md") for each in tmp_path.iterdir()))
+        if len(tries) == 1:
+            with thread.open("a") as file:
+                file.write("/agentos approve\n")
+        return len(tries) > 1
+
+    with locked(tmp_path):
+        assert not replace_file(thread, b"ours\n", still=still)
+        assert thread.read_text() == "/agentos status\n/agentos approve\n"
+        assert replace_file(thread, thread.read_bytes() + b"ours\n", still=still)
+    assert thread.read_text() == "/agentos status\n/agentos approve\nours\n"
+    assert (tries, listing(tmp_path)) == ([True, True], ["001-x.thread.md"])
 
 
 def test_a_command_that_stood_there_is_no_new_one_whatever_is_taken_out_or_put_above_it() -> None:

@@ -17,7 +17,7 @@ POSITIONS, POSITION_SAMPLE = 332, 28
 """Places in a run's stream of statements where its sessions end, evenly spread; every 28th is for `make test`."""
 LAST_LOOK = 329
 """As well as the place where an ended run's board and report are brought up to date: nobody comes again after it."""
-RESTARTS = [point for point in POINTS if in_sample(point)][::3]
+RESTARTS = [point for point in POINTS if in_sample(point) or point.startswith("effect:")][::3]
 RESTART_SAMPLE = 14
 STOPPED = ("retry_wait", "blocked")
 AGAIN = 3

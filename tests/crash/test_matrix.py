@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentos.domain.effect import CrashPoint
 from tests.crash.conftest import World
 from tests.crash.outside import calls_paid, without_costs
 from tests.crash.parts import Enter, Undisturbed
@@ -25,10 +26,10 @@ MERGED = "succeeded merged"
 
 
 def in_sample(point: str) -> bool:
-    """All points of effects and inside of steps; of steps the moment before their checkpoint is written: those of the
-    last stage, where a cell is short, and some of the others."""
+    """All points inside of steps, and of effects all but the one where nothing of it was begun; of steps the moment before
+    their checkpoint is written: those of the last stage, where a cell is short, and some of the others."""
     if not point.startswith("step:"):
-        return True
+        return not point.endswith(f":{CrashPoint.BEFORE_INTENT}")
     return point.endswith(":after") and (point.startswith("step:finalize:") or POINTS.index(point) % 8 == 1)
 
 

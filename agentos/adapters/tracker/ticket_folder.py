@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agentos.adapters.durable_file import create_file, create_folder, locked, refusal, replace_file, translated
@@ -119,15 +120,15 @@ class TicketFolder:
 
     def _rewrite(self, path: Path, decide: Callable[[str | None], str], *, limit_bytes: int) -> None:
         with locked(self.folder):
-            # An editor does not know our lock: where it saved while we decided, decide again on what it saved.
+            # An editor does not know our lock: where it saved while we decided or wrote, decide again on what it saved.
             for _ in range(3):
                 before = version_of(path)
                 old = read_text(path, limit_bytes=limit_bytes)
                 new = decide(old)
                 if new == old:
                     return
-                if version_of(path) == before:
-                    replace_file(path, new.encode("utf-8", "surrogateescape"))
+                raw = new.encode("utf-8", "surrogateescape")
+                if replace_file(path, raw, still=partial(_is_still, path, before)):
                     return
         raise OutsideError(f"{path} keeps changing while it is written; try again", kind=FailureKind.TRANSIENT)
 
@@ -190,6 +191,10 @@ def _ticket(place: Place, text: str | None) -> Ticket:
 
 def _unreadable(path: Path, exc: FrontMatterError) -> OutsideError:
     return OutsideError(f"the front matter of {path} needs a hand: {exc}", kind=FailureKind.INVALID)
+
+
+def _is_still(path: Path, version: tuple[int, ...]) -> bool:
+    return version_of(path) == version
 
 
 def version_of(path: Path) -> tuple[int, ...]:
