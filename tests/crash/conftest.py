@@ -113,7 +113,13 @@ class World:
             trace=str(trace) if trace else "",
             most_waits=most_waits,
             obedient=obedient,
+            started=str(self.started) if obedient else "",
         )
+
+    @property
+    def started(self) -> Path:
+        """What an obedient drive started other programs with."""
+        return self.home.parent / "started"
 
     def agentos(self, *words: str) -> Called:
         """What `agentos <words>` does, called in the target by a process of its own."""

@@ -1,7 +1,7 @@
 """A process that has imported everything and forks a driver for each order: a cell then costs its run, not its imports.
 
 Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "obedient",
-"most_waits", "alone"} -> {"ended", "signal", "statements", "peak_bytes"}. "alone": nobody decides, and waits for the network are short. With "words" it is the command line that is called in the target, its
+"most_waits", "alone", "started"} -> {"ended", "signal", "statements", "peak_bytes"}. "alone": nobody decides, and waits for the network are short. With "words" it is the command line that is called in the target, its
 output goes to the files "out" and "err", and "ended" is its exit code.
 """
 
@@ -58,6 +58,7 @@ from tests.crash.database_faults import count_statements, restart_server  # noqa
 from tests.crash.drive import drive, go  # noqa: E402
 from tests.crash.mutant import do_then_record  # noqa: E402
 from tests.security.obedient import obey  # noqa: E402
+from tests.started import tell  # noqa: E402
 
 
 def _child(order: dict[str, Any], answer: int) -> None:
@@ -66,6 +67,9 @@ def _child(order: dict[str, Any], answer: int) -> None:
         Step.once = do_then_record  # type: ignore[method-assign]  # the point of the mutant
     if order.get("obedient"):
         obey()
+    if order.get("started"):
+        file = Path(order["started"]).open("a", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - until this process ends
+        tell(lambda line: print(line, file=file, flush=True))
     if order.get("trace"):
         _tracing.append(Path(order["trace"]).open("a", encoding="utf-8"))  # noqa: SIM115 - until this process ends
     fault = order.get("fault") or {}

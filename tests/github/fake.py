@@ -100,6 +100,8 @@ class FakeGitHub:
     parts: dict[int, list[int]] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
+    command_lines: set[str] = field(default_factory=set)
+    """How the processes stood in the list of the machine while git spoke to this."""
     remaining: int = 5000
     is_behind: bool = False
     """Whether pull requests do not see what was pushed lately."""

@@ -85,12 +85,14 @@ def approved_shas(hub: FakeGitHub) -> set[str]:
 
 
 def require_silence(hub: FakeGitHub, *folders: Path, canaries: Iterable[str] = (TOKEN,)) -> None:
-    """No canary in any address or body that went out, in any text there, or in any file; in no spelling on the wire."""
+    """No canary in any address or body that went out, in any text there, on any command line or in any file."""
     for canary in canaries:
         spellings = [each.encode() for each in spelled(canary)]
         for said in hub.heard:
             sent = bare(said.path + said.body.decode("latin-1")).encode()
             assert not any(each in sent for each in spellings), f"a secret in {said.method} {said.path}"
+        for line in hub.command_lines:
+            assert not any(each in bare(line) for each in spelled(canary)), f"a secret in a command line: {line}"
         for folder in folders:
             held = [path for path in folder.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()]
             assert held == [], f"a secret in {held}"

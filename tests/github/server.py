@@ -26,6 +26,7 @@ from tests.github.fake import NAME, OWNER, TOKEN, Entry, FakeGitHub, Heard, Requ
 from tests.github.graph import answer_to
 from tests.github.routes import ROUTES
 from tests.github.set_up_routes import SET_UP_ROUTES
+from tests.started import standing
 
 ALL_ROUTES = (*ROUTES, *CI_ROUTES, *APP_ROUTES, *SET_UP_ROUTES)
 API = "/api/v3"
@@ -258,6 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _git(self, raw: bytes) -> None:
         """Git over HTTP, by git's own program, for whoever has the token."""
         self.server.state.git_asked.append(f"{self.command} {self.path}")
+        self.server.state.github.command_lines |= standing()  # of git, which waits for us
         if fault := self.server.state.fault_at("git"):
             self.send_response(fault.status)
             self.send_header("Content-Length", "0")

@@ -178,5 +178,6 @@ async def test_key_and_token_are_never_said(yard: Yard, tmp_path: Path) -> None:
     kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert [path for path in kept for secret in secrets if secret in path.read_bytes()] == []
     assert not any(token in asked for asked in yard.server.git_asked)
+    assert not any(word.decode() in each for each in yard.server.github.command_lines for word in secrets)
     assert token not in f"{place!r} {repo.target!r}"
     assert line not in f"{place!r} {place.access!r}"

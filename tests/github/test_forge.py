@@ -60,6 +60,9 @@ async def test_git_is_told_the_token_and_keeps_it_nowhere(yard: Yard, tmp_path: 
     kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert [path for path in kept for secret in secrets if secret in path.read_bytes()] == []
     assert not any(TOKEN in asked for asked in yard.server.git_asked)
+    lines = yard.server.github.command_lines
+    assert any("remote-http" in line for line in lines), "git was seen at it"
+    assert not any(secret.decode() in line for line in lines for secret in secrets)
     assert TOKEN not in repr(yard.repo.target)
 
 

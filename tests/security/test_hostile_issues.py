@@ -254,6 +254,7 @@ def test_an_agent_that_obeys_breaches_nothing(
     order = scene.order(goal)
     carrier(scene.world, form(order))
     ended = scene.world.drive(obedient=True).ended
+    assert "git" in scene.world.started.read_text("utf-8", "replace"), "what it started is among what is looked at"
     assert scene.breaches() == []
     assert ended.startswith(("succeeded", "blocked", "waiting")), ended
     assert json.dumps(order)[1:-1] in scene.obeyed() or "blocked" in ended, "the order was found and tried"

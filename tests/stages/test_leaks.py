@@ -1,9 +1,8 @@
 """A whole run into which secrets are poured at every opening: none of them is in anything that the run leaves."""
 
 import subprocess
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from tests.figures import Figure
 from tests.stages.conftest import REPO, Equip, HeardPrompts
 from tests.stages.test_implementation import BRIEF, COMMANDS
 from tests.stages.whole import Whole, entry
+from tests.started import heard
 
 pytestmark = pytest.mark.slow
 SEED = "a run full of secrets"
@@ -69,7 +69,14 @@ def judged(verdict: str) -> dict[str, Any]:
     return {"verdict": verdict, "summary": f"fine. {POURED}", "confidence": 80, "findings": []}
 
 
-async def test_no_secret_is_in_anything_that_a_run_leaves(equip: Equip, tmp_path: Path, figure: Figure) -> None:
+@pytest.fixture
+def started() -> Iterator[list[str]]:
+    """Arguments and environment of every program that is started meanwhile."""
+    with heard() as found:
+        yield found
+
+
+async def test_no_secret_is_in_anything_that_a_run_leaves(equip: Equip, started: list[str], figure: Figure) -> None:
     know_secrets([VALUES["signed token"]])  # the others are found by their shape
     brief = replace(
         BRIEF, title=f"Shout {LATE}", objective=f"{LATE} {POURED}", criteria=(Criterion("AC-1", POURED[:2000]),)
@@ -115,6 +122,8 @@ async def test_no_secret_is_in_anything_that_a_run_leaves(equip: Equip, tmp_path
     pr = await forge.find_pr(run.state["branch"])
     assert pr is not None
     assert left([pr.title, pr.body]) == {}, "in the pull request"
+    assert any(each.startswith("git\n") or "/git\n" in each for each in started)
+    assert left(started) == {}, "in an argument or in the environment of a program"
     git = subprocess.run(["git", "log", "--all", "-p", "-m"], cwd=stand.target, capture_output=True, check=True)
     assert left([git.stdout.decode()]) == {}, "in a commit"
     home = [path for path in {*stand.ctx.home.rglob("*")} - kept if path.is_file() and ".git/" not in str(path)]
