@@ -30,7 +30,10 @@ def masked(text: str, *places: Path) -> str:
 def picture(target: Path, home: Path) -> dict[str, Any]:
     """Refs with their trees, tickets, pull requests, notices, worktrees, deployments and run records."""
     trees = {ref: _git(target, "rev-parse", f"{ref}^{{tree}}") for ref in _refs(target)}
-    files: dict[str, Any] = {"refs": trees, "log": _git(target, "log", "--format=%s", "main").splitlines()}
+    files: dict[str, Any] = {
+        "refs": trees,
+        "log": _git(target, "log", "--topo-order", "--format=%s", "main").splitlines(),
+    }
     files["status"] = [line[3:] for line in _git(target, "status", "--porcelain", "-uall").splitlines()]
     for folder in (target / "tickets", home / "forge", home / "deployments", home / "runs"):
         for path in sorted(folder.rglob("*")):
