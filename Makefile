@@ -9,7 +9,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 STAMP := .venv/.set-up
 PYTHON := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python
-PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+# One more than there are cores: the tests wait for processes of theirs a third of the time.
+WORKERS := $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+PYTEST := $(PYTHON) -m pytest -q -n $(WORKERS) --maxprocesses 5 --dist worksteal
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 20
