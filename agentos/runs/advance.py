@@ -11,7 +11,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt, StateSnapshot
 
 from agentos.domain.budget import BudgetSpent
-from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.decision import DecisionKind, Wait
 from agentos.domain.error import FenceLost, NotYet, OutsideError, UsageError, refusal_of_machine
 from agentos.domain.event import EventKind
 from agentos.domain.failure import RETRY, WORKER_DEATHS, FailureKind, backoff_s
@@ -23,7 +23,7 @@ from agentos.runs.desk import ENTRY, Desk
 from agentos.runs.heeding import heeding, is_told, last_word, standing_order
 from agentos.runs.listening import listen
 from agentos.runs.ownership import own
-from agentos.runs.reconcile import noticed
+from agentos.runs.reconcile import ends, heed_issue, noticed
 from agentos.runs.report import keep_report
 from agentos.runs.signals import answer_to
 from agentos.store.decisions import DecisionRow
@@ -210,15 +210,17 @@ class _Drive:
         A resume without an interrupt id, or on a thread that does not wait, would open a gate that nobody opened.
         """
         snapshot = await graph.aget_state(self.config, subgraphs=True)
-        await listen(self.desk, ctx, branch=innermost(snapshot).get("branch", ""))
+        values = innermost(snapshot)
+        await heed_issue(self.desk, ctx, values)
+        await listen(self.desk, ctx, branch=values.get("branch", ""))
         if await self._pause_if_held():
             return _WAITS
         pending = await self.desk.store.decisions.pending(self.run.ref.id)
-        leaving = next((row for row in pending if _ends(row.decision)), None)
+        leaving = next((row for row in pending if ends(row.decision)), None)
         if not snapshot.values:
             return await self._begin(ctx, leaving)
         require_known_version(snapshot.values, self.run.ref)
-        await bring_commits(ctx, innermost(snapshot))
+        await bring_commits(ctx, values)
         if leaving is not None and await self._leave(graph, snapshot, leaving):
             return None
         asked: Interrupt | None = snapshot.interrupts[0] if snapshot.interrupts else None
@@ -227,7 +229,7 @@ class _Drive:
                 await self._take(row)
         if asked is None:
             return None
-        said = answer_to(asked.id, pending) or await noticed(ctx, innermost(snapshot), asked)
+        said = answer_to(asked.id, pending) or await noticed(ctx, values, asked)
         if said is not None:
             return Command(resume={asked.id: dump(said)})
         await self._wait(ctx, asked)
@@ -355,11 +357,6 @@ def halted(exc: OutsideError | UsageError, kind: FailureKind, stage: Stage) -> W
         return wait
     needs = (f"a higher ceiling, with which it goes on where it stands; {exc.ceiling.otherwise}",)
     return replace(wait, code="budget", needs=needs, sets=(exc.ceiling.raised,))
-
-
-def _ends(decision: Decision) -> bool:
-    """Whether the run ends with it wherever it stands: a cancel, and a refusal to go on after the world stopped it."""
-    return decision.kind is DecisionKind.CANCEL or (decision.kind is DecisionKind.REJECT and not decision.wait_id)
 
 
 _WAITS = object()

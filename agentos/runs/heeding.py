@@ -38,7 +38,11 @@ async def is_told(desk: Desk, run: Run, *, after: int) -> bool:
         return order.id > after and undone
     wait = await desk.store.runs.wait(run.ref.id)
     pending = [row for row in await desk.store.decisions.pending(run.ref.id) if row.id > after]
-    return wait is not None and wait.id != "" and any(row.decision.wait_id == wait.id for row in pending)
+    if wait is None:
+        return False
+    answers = [row.decision for row in pending if row.decision.wait_id == wait.id]
+    # A wait without an id is a run that the world stopped: what answers it carries none either, as do words to any run.
+    return any(wait.id or said.kind in wait.accepts for said in answers)
 
 
 @contextlib.asynccontextmanager

@@ -100,6 +100,10 @@ class FakeGitHub:
     parts: dict[int, list[int]] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
+    instead: dict[int, Refused] = field(default_factory=dict)
+    """What is said instead of an issue that is not there any more; its message is the new address where it moved."""
+    locked: set[int] = field(default_factory=set)
+    """The issues that nobody may comment on now."""
     command_lines: set[str] = field(default_factory=set)
     """How the processes stood in the list of the machine while git spoke to this."""
     remaining: int = 5000
@@ -219,6 +223,8 @@ class FakeGitHub:
 
     def issue(self, number: str) -> dict[str, Any]:
         """The issue, or the pull request as one."""
+        if int(number) in self.instead:
+            raise self.instead[int(number)]
         if int(number) in self.pulls:
             pull = self.pulls[int(number)]
             links = {"url": "x", "html_url": "x", "diff_url": "x", "patch_url": "x"}

@@ -31,7 +31,7 @@ class Lately:
 def list_issues(fake: "FakeGitHub", request: "Request") -> object:
     """Issues and pull requests, the newest first unless asked otherwise."""
     query = request.query
-    found = [_dated(fake, number) for number in sorted((*fake.issues, *fake.pulls), reverse=True)]
+    found = [_dated(fake, number) for number in sorted({*fake.issues, *fake.pulls} - {*fake.instead}, reverse=True)]
     wanted, creator, labels = query.get("state", "open"), query.get("creator"), query.get("labels")
     found = [each for each in found if wanted in ("all", each["state"])]
     found = [each for each in found if creator in (None, each["user"]["login"])]

@@ -24,6 +24,11 @@ def _get_issue(fake: FakeGitHub, request: Request) -> object:
     return fake.issue(request.args[0])
 
 
+def _moved_issue(fake: FakeGitHub, request: Request) -> object:
+    there = f"https://github.com/acme/other/issues/{request.args[1]}"
+    return filled(gh.Issue, number=int(request.args[1]), html_url=there, labels=[])
+
+
 def _create_issue(fake: FakeGitHub, request: Request) -> object:
     _require_body(request.body)
     if not request.body.get("title"):
@@ -49,6 +54,8 @@ def _list_comments(fake: FakeGitHub, request: Request) -> object:
 
 def _create_comment(fake: FakeGitHub, request: Request) -> object:
     fake.issue(request.args[0])
+    if int(request.args[0]) in fake.locked:
+        raise Refused(403, "Unable to create comment because issue is locked.")
     _require_body(request.body)
     return fake.comments[fake.comment(int(request.args[0]), request.body["body"], who=request.who)]
 
@@ -194,7 +201,7 @@ def _require_body(body: dict[str, Any]) -> None:
 def route(name: str, path: str, answer: Any, shape: Any, *, status: int = 200) -> Route:
     """One endpoint; `path` is its method and its address below the repository's, `{n}` a number and `{name}` a word."""
     method, _, below = path.partition(" ")
-    whole = below if below == "/user" else f"/repos/{OWNER}/{NAME}{below}"
+    whole = below if below.startswith(("/user", "/repositories/")) else f"/repos/{OWNER}/{NAME}{below}"
     return Route(
         name, method, re.compile(whole.replace("{n}", r"(\d+)").replace("{name}", "([^/]+)")), answer, shape, status
     )
@@ -204,6 +211,7 @@ ROUTES = (
     route("user", "GET /user", _user, gh.PublicUser),
     route("repository", "GET ", _repository, gh.FullRepository),
     route("issue", "GET /issues/{n}", _get_issue, gh.Issue),
+    route("moved issue", "GET /repositories/{n}/issues/{n}", _moved_issue, gh.Issue),
     route("issues", "GET /issues", list_issues, list[gh.Issue]),
     route("all comments", "GET /issues/comments", list_all_comments, list[gh.IssueComment]),
     route("new issue", "POST /issues", _create_issue, gh.Issue, status=201),

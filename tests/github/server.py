@@ -192,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
             key = next(name for name, value in body.items() if isinstance(value, list))
             shown, headers = self._page(query, body[key])
             body = {**body, key: shown}
-        if status == 302:
+        if status in (301, 302):
             headers["Location"] = body["message"]
         tag = 'W/"' + hashlib.sha256(json.dumps(body).encode()).hexdigest() + '"'
         if self.command == "GET" and status == 200:

@@ -71,6 +71,13 @@ class GitHubClient:
         self._keep(url, answer)
         return found
 
+    async def get_moved(self, url: str, model: type[T]) -> T:
+        """As `get`, at the whole address that GitHub gives of what moved, on the same API. Raises: OutsideError."""
+        if not url.startswith(f"{self.place.api_url}/"):
+            raise OutsideError(f"it is said to be at another server, which was not asked: {url}", kind=FailureKind.GONE)
+        _, found = await self._try(_Request("GET", url), model, again=True)
+        return found
+
     async def get_with(self, path: str, model: type[T], header: str) -> tuple[T, str | None]:
         """As `get`, with what a header of the answer says; None where it is not there. Raises: OutsideError."""
         url = self._url(path, {})

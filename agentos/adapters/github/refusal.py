@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from agentos.domain.error import OutsideError
+from agentos.domain.error import Moved, OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.naming import clean_text
 
 LEAST_WAIT_S = 60.0
 """What GitHub asks for where a limit names no time."""
 _LIMITED = ("rate limit", "abuse detection", "secondary rate")
-_GONE = frozenset({301, 404, 410})
+_GONE = frozenset({404, 410})
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -35,11 +35,19 @@ def refusal(status: int, headers: Mapping[str, str], said: str, what: str, now: 
             kind=FailureKind.TRANSIENT,
             retry_after_s=asked,
         )
+    if status == 403 and "locked" in said.lower():
+        return OutsideError(
+            f"GitHub lets nobody without the right to write say anything there ({what}: {said}): unlock the conversation",
+            kind=FailureKind.DENIED,
+        )
     if status in (403, 451):
         return OutsideError(
             f"GitHub refuses this to the token ({what}: {said}): give it the rights that docs/howto/github.md names",
             kind=FailureKind.DENIED,
         )
+    if status == 301:
+        place = clean_text(headers.get("location", "")).strip()
+        return Moved(f"GitHub has it somewhere else now ({what}: {place or said})", place=place)
     if status in _GONE:
         return OutsideError(f"GitHub has nothing there, or not for this token ({what}: {said})", kind=FailureKind.GONE)
     if status == 409:

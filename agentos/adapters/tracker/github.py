@@ -19,8 +19,8 @@ from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
 from agentos.adapters.tracker.thread import fitted
 from agentos.adapters.tracker.ticket import one_line
 from agentos.domain.effect import EffectKey, marker
-from agentos.domain.error import OutsideError
-from agentos.domain.failure import FailureKind
+from agentos.domain.error import Moved, OutsideError
+from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import text_digest
 from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
@@ -268,7 +268,23 @@ class GitHubTracker:
         except OutsideError as exc:
             if exc.kind is not FailureKind.GONE:
                 raise
+            if isinstance(exc, Moved):
+                raise await self._moved(number, exc) from exc
             raise self._gone(number, str(exc)) from exc
+
+    async def _moved(self, number: int, exc: Moved) -> OutsideError:
+        """Where issue `number` was transferred to, as far as we may see it there."""
+        try:
+            place = (await self._api.get_moved(exc.place, IssueAnswer)).html_url
+        except OutsideError as unseen:
+            if unseen.kind in PASSING:
+                raise
+            place = exc.place or "a repository that GitHub does not name"
+        return OutsideError(
+            f"issue {number} of {self._place.title} was transferred to {place}: the work on it ends here; "
+            "in a clone of that repository it may be begun anew",
+            kind=FailureKind.GONE,
+        )
 
     def _gone(self, number: int, why: str) -> OutsideError:
         return OutsideError(

@@ -1,10 +1,11 @@
 """The tracker's picture of the run: status, label, attention mark, and one status comment with the timeline."""
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from agentos.domain.effect import EffectKey
+from agentos.domain.error import OutsideError
+from agentos.domain.failure import FailureKind
 from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.naming import text_digest
 from agentos.domain.run import Run
@@ -90,15 +91,21 @@ async def _unless_left_alone(
     act: Callable[[], Awaitable[None]],
     version: str = "",
 ) -> None:
-    """Effect: as `Step.once`, whether the issue is open or not; nothing where it opted out (I8), and it stays to be done."""
+    """Effect: as `Step.once`, whether the issue is open or not; nothing where it opted out (I8) or is not there any more,
+    and it stays to be done."""
 
     async def heeding() -> None:
         if OPT_OUT_LABEL in (await step.ctx.ports.tracker.get(step.ctx.issue.number)).labels:
             raise _LeftAlone
         await act()
 
-    with contextlib.suppress(_LeftAlone):
+    try:
         await step.once(key, find=find, act=heeding, version=version, consent=False)
+    except _LeftAlone:
+        return
+    except OutsideError as exc:
+        if exc.kind is not FailureKind.GONE:
+            raise
 
 
 async def _timeline(step: Step) -> Timeline:

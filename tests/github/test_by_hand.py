@@ -1,0 +1,188 @@
+"""What people do by hand while a run waits has an effect that is defined: seen by the next look, with a sentence, and once."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.issue import OPT_OUT_LABEL
+from agentos.domain.pipeline import Outcome
+from agentos.domain.run import Run
+from agentos.domain.status import READY_LABEL, JobState, WaitKind
+from agentos.runs.decide import decide
+from tests.github.fake import Refused, label
+from tests.github.service import BODY, Serving, Yard
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.figure("changes by hand")]
+ANSWER = "/agentos answer greet.py gets shout(name): the greeting in capitals."
+ELSEWHERE = "https://github.com/acme/other/issues/3"
+
+
+async def asked(service: Serving) -> int:
+    """The number of an issue whose run waits for the answer to a question."""
+    number = service.hub.open_issue("Add a shout function", "Make it loud.", labels=(READY_LABEL,))
+    await service.first()
+    assert (await wait_of(service)).kind is WaitKind.QUESTION, service.notices
+    return number
+
+
+async def run_of(service: Serving) -> Run:
+    """The newest run."""
+    return max(await service.runs(), key=lambda run: run.ref.id)
+
+
+async def wait_of(service: Serving) -> Wait:
+    found = await service.desk.store.runs.wait((await run_of(service)).ref.id)
+    assert found is not None, (await run_of(service)).error
+    return found
+
+
+def writes(service: Serving) -> list[str]:
+    return [entry.route for entry in service.hub.ledger if entry.did]
+
+
+async def test_an_issue_closed_ends_its_run_and_opened_again_it_begins_anew(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        service.hub.issues[number]["state"] = "closed"
+        await service.look(by_itself=True)
+        run = await run_of(service)
+        assert (run.job, run.outcome) == (JobState.CANCELLED, Outcome.CANCELLED), service.notices
+        assert service.ours(number)[-1].startswith("Run #1 ended: **cancelled**.")
+        assert "closed by hand" in service.ours(number)[-1]
+        assert service.labels(number) == set()
+        before = writes(service)
+        await service.look(by_itself=True)
+        assert writes(service) == before
+
+        service.hub.issues[number]["state"] = "open"
+        service.hub.issues[number]["labels"].append(label(READY_LABEL))
+        await service.look(by_itself=True)
+        assert ((await run_of(service)).ref.number, (await wait_of(service)).kind) == (2, WaitKind.QUESTION)
+
+
+@pytest.mark.full
+async def test_an_issue_that_opts_out_is_not_heard_nor_written_to_until_the_label_is_gone(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        service.hub.issues[number]["labels"].append(label(OPT_OUT_LABEL))
+        service.hub.comment(number, ANSWER)
+        before = writes(service)
+        await service.look(by_itself=True)
+        assert (writes(service), (await run_of(service)).job) == (before, JobState.WAITING)
+        service.hub.issues[number]["labels"].pop()
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(
+            Refused(301, "{api}/repositories/12/issues/3"), f"was transferred to {ELSEWHERE}", id="transferred"
+        ),
+        pytest.param(
+            Refused(301, "https://elsewhere.invalid/issues/3"),
+            "transferred to https://else",
+            id="far away",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(Refused(410, "This issue was deleted"), "This issue was deleted", id="deleted"),
+    ],
+)
+async def test_an_issue_that_is_gone_stops_its_run_with_where_it_went_and_the_run_can_be_ended(
+    yard: Yard, answer: Refused, told: str
+) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        address = answer.message.format(api=service.server.place().api_url)
+        service.hub.instead[number] = Refused(answer.status, address)
+        run = await run_of(service)
+        await decide(service.desk, run, Decision(DecisionKind.ANSWER, "ann", "cli:1", "In capitals."))
+        await service.look(by_itself=True)
+        assert (await run_of(service)).job is JobState.BLOCKED, service.notices
+        assert told in (await wait_of(service)).title
+
+        before = writes(service)
+        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:2"))
+        await service.look(by_itself=True)
+        assert ((await run_of(service)).job, writes(service)) == (JobState.CANCELLED, before)
+
+
+async def test_a_locked_conversation_is_named_and_unlocked_the_run_goes_on(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        service.hub.locked.add(number)
+        service.hub.comment(number, ANSWER)
+        await service.look(by_itself=True)
+        assert (await run_of(service)).job is JobState.BLOCKED
+        assert "unlock the conversation" in (await wait_of(service)).title
+        service.hub.locked.clear()
+        await decide(service.desk, await run_of(service), Decision(DecisionKind.RETRY, "ann", "cli:1"))
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
+
+
+async def test_a_pull_request_closed_or_without_its_branch_stops_the_review_until_it_is_back(yard: Yard) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service:
+        hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.first()
+        (pull,) = hub.pulls.values()
+        branch, head = pull["head"]["ref"], hub.ref(pull["head"]["ref"])
+        before = [each for each in writes(service) if each in ("new pull", "edit pull")]
+
+        pull["state"] = "closed"
+        await service.look(by_itself=True)
+        assert f"pull request {pull['number']} was closed by hand" in (await wait_of(service)).title
+        pull["state"] = "open"
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
+
+        hub.run_git("update-ref", "-d", f"refs/heads/{branch}")
+        pull["state"] = "closed"
+        await service.look(by_itself=True)
+        assert f"the branch {branch} was deleted by hand" in (await wait_of(service)).title
+        hub.run_git("update-ref", f"refs/heads/{branch}", head)
+        pull["state"] = "open"
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
+        assert [each for each in writes(service) if each in ("new pull", "edit pull")] == before
+
+        pull["state"] = "closed"
+        await service.look(by_itself=True)
+        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:1"))
+        await service.look(by_itself=True)
+        assert (await run_of(service)).job is JobState.CANCELLED, service.notices
+        assert hub.ref(branch) == ""
+
+
+async def test_a_pull_request_merged_by_hand_is_the_yes_to_its_commit_though_its_issue_closed_with_it(
+    yard: Yard, tmp_path: Path
+) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service:
+        number = hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.first()
+        (pull,) = hub.pulls.values()
+        merge_by_hand(hub, pull, tmp_path)
+        hub.issues[number]["state"] = "closed"
+        await service.look(by_itself=True)
+        run = await run_of(service)
+        assert (run.job, run.outcome) == (JobState.SUCCEEDED, Outcome.MERGED), service.notices
+
+
+def merge_by_hand(hub: Any, pull: dict[str, Any], folder: Path) -> None:
+    """Effect: what pressing the button on GitHub does."""
+    clone = folder / "hers"
+    hub.run_git("clone", "-q", str(hub.git), str(clone))
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    for words in (
+        ("merge", "-q", "--no-ff", "-m", "mine", f"origin/{pull['head']['ref']}"),
+        ("push", "-q", "origin", "main"),
+    ):
+        subprocess.run(["git", *who, *words], cwd=clone, check=True, capture_output=True)
+    sha = hub.ref("main")
+    pull.update(state="closed", merged=True, merged_at="2099-01-01T00:00:00Z", merge_commit_sha=sha)
