@@ -62,6 +62,8 @@ class Wait:
 
 
 OF_A_REVIEW = "review:"
+OF_A_PUSH = "pushed:"
+"""Where feedback was read that nobody wrote: a person pushed commits to the run's branch."""
 
 
 def source_of_review(review_id: str) -> str:

@@ -1,11 +1,11 @@
-"""What people did outside while a run waited, read as their word: they closed or edited the issue, or merged by hand.
+"""What people did outside while a run waited, read as their word: they closed or edited the issue, merged, or pushed.
 
 What is no word but stands in the way (the issue is gone, the pull request closed, the branch deleted) stops the run.
 """
 
 from typing import TYPE_CHECKING
 
-from agentos.domain.decision import Decision, DecisionKind, Wait
+from agentos.domain.decision import OF_A_PUSH, Decision, DecisionKind, Wait
 from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
@@ -65,6 +65,10 @@ async def noticed(ctx: RunContext, state: RunState, asked: "Interrupt") -> Decis
     if found is not None and wait.kind is WaitKind.REVIEW:
         await _require_reviewable(ctx, found)
     kind = meant_by(found, wait)
+    if kind is None and found is not None and wait.kind is WaitKind.REVIEW and (head := await _pushed(ctx, state)):
+        return Decision(
+            DecisionKind.FEEDBACK, "agentos", f"{OF_A_PUSH}{head}", "", subject=wait.subject, wait_id=asked.id
+        )
     if kind is None or found is None:
         # At its bound the edit is what the run waits with: only a person lets it go on.
         return await reopened(ctx, state, asked.id) if wait.code != MAX_EDITS else None
@@ -85,6 +89,15 @@ async def _require_reviewable(ctx: RunContext, pr: PullRequest) -> None:
     raise OutsideError(
         f"{what}, so there is nothing to review: {mend}, then retry; or reject", kind=FailureKind.CONFLICT
     )
+
+
+async def _pushed(ctx: RunContext, state: RunState) -> str:
+    """The commit that a person pushed to the run's branch; empty where it holds what the run made, or less."""
+    head = await ctx.ports.forge.branch_head(state["branch"])
+    if head is None or head == state["good_sha"]:
+        return ""
+    known = await ctx.repo.resolve(head) is not None and await ctx.repo.is_ancestor(head, state["good_sha"])
+    return "" if known else head
 
 
 def meant_by(found: PullRequest | None, wait: Wait) -> DecisionKind | None:

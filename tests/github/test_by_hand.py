@@ -159,6 +159,60 @@ async def test_a_pull_request_closed_or_without_its_branch_stops_the_review_unti
         assert hub.ref(branch) == ""
 
 
+async def test_what_a_person_pushed_is_measured_and_shown_and_an_approval_of_the_former_commit_is_void(
+    yard: Yard, tmp_path: Path
+) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service:
+        hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.first()
+        (pull,) = hub.pulls.values()
+        branch, former = pull["head"]["ref"], hub.ref(pull["head"]["ref"])
+        theirs = push_by_hand(hub, branch, tmp_path, "NOTES.md", "Shouting is loud.\n")
+        hub.review(pull["number"], state="approved", body="", sha=former, at="2099-01-01T00:00:00Z", id=7)
+        await service.look(by_itself=True)
+        wait = await wait_of(service)
+        assert (wait.kind, wait.subject) == (WaitKind.REVIEW, theirs), service.notices
+        assert (hub.ref(branch), pull["merged"]) == (theirs, False)
+        assert f"`{theirs[:12]}`" in pull["body"]
+
+        hub.review(pull["number"], state="approved", body="", sha=theirs, at="2099-01-02T00:00:00Z", id=8)
+        await service.look(by_itself=True)
+        run = await run_of(service)
+        assert (run.job, run.outcome) == (JobState.SUCCEEDED, Outcome.MERGED), service.notices
+        assert hub.run_git("show", "main:NOTES.md") == "Shouting is loud."
+
+
+async def test_what_a_person_pushed_that_breaks_the_tests_is_mended_on_top(yard: Yard, tmp_path: Path) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service:
+        hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.first()
+        (pull,) = hub.pulls.values()
+        branch = pull["head"]["ref"]
+        theirs = push_by_hand(hub, branch, tmp_path, "greet.py", "def greet(name):\n    return name\n")
+        await service.look(by_itself=True)
+        wait = await wait_of(service)
+        assert wait.kind is WaitKind.REVIEW, (wait.title, wait.evidence)
+        assert wait.subject not in ("", theirs)
+        assert hub.run_git("merge-base", theirs, wait.subject) == theirs, "on top of theirs, nothing overwritten"
+
+
+@pytest.mark.full
+async def test_a_history_that_a_person_rewrote_is_left_alone(yard: Yard, tmp_path: Path) -> None:
+    hub = yard.server.github
+    async with yard.serving() as service:
+        hub.open_issue("Add a shout function", BODY, labels=(READY_LABEL,))
+        await service.first()
+        (pull,) = hub.pulls.values()
+        branch = pull["head"]["ref"]
+        alone = hub.run_git("commit-tree", "main^{tree}", "-m", "a history of its own")
+        hub.run_git("update-ref", f"refs/heads/{branch}", alone)
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).code == "branch_moved", service.notices
+        assert hub.ref(branch) == alone
+
+
 async def test_a_pull_request_merged_by_hand_is_the_yes_to_its_commit_though_its_issue_closed_with_it(
     yard: Yard, tmp_path: Path
 ) -> None:
@@ -176,13 +230,27 @@ async def test_a_pull_request_merged_by_hand_is_the_yes_to_its_commit_though_its
 
 def merge_by_hand(hub: Any, pull: dict[str, Any], folder: Path) -> None:
     """Effect: what pressing the button on GitHub does."""
-    clone = folder / "hers"
-    hub.run_git("clone", "-q", str(hub.git), str(clone))
-    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
-    for words in (
-        ("merge", "-q", "--no-ff", "-m", "mine", f"origin/{pull['head']['ref']}"),
-        ("push", "-q", "origin", "main"),
-    ):
-        subprocess.run(["git", *who, *words], cwd=clone, check=True, capture_output=True)
+    words = ("merge", "-q", "--no-ff", "-m", "mine", f"origin/{pull['head']['ref']}")
+    in_a_clone(hub, folder, words, ("push", "-q", "origin", "main"))
     sha = hub.ref("main")
     pull.update(state="closed", merged=True, merged_at="2099-01-01T00:00:00Z", merge_commit_sha=sha)
+
+
+def push_by_hand(hub: Any, branch: str, folder: Path, name: str, content: str) -> str:
+    """The commit with that file that a person pushed to the branch."""
+    in_a_clone(hub, folder, ("checkout", "-q", branch))
+    (folder / "hers" / name).write_text(content, "utf-8")
+    in_a_clone(
+        hub, folder, ("add", name), ("commit", "-q", "-m", f"Say more in {name}"), ("push", "-q", "origin", branch)
+    )
+    return str(hub.ref(branch))
+
+
+def in_a_clone(hub: Any, folder: Path, *commands: tuple[str, ...]) -> None:
+    """Effect: a person's git commands, in a clone of theirs."""
+    clone = folder / "hers"
+    if not clone.exists():
+        hub.run_git("clone", "-q", str(hub.git), str(clone))
+    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+    for words in commands:
+        subprocess.run(["git", *who, *words], cwd=clone, check=True, capture_output=True)

@@ -21,7 +21,7 @@ def build_feedback_loop() -> Compiled:
 def _loop(graph: StageGraph, steps: tuple[str, str, str, str]) -> StageGraph:
     workspace, code, test, review = steps
     graph.add(workspace, nodes.prepare, then="baseline")
-    graph.add(workspace, nodes.baseline, then="code")
+    graph.add(workspace, nodes.baseline, then=(_first, ["code", "test"]))
     graph.add(code, nodes.code, then="commit")
     graph.add(code, nodes.commit, then=(_found("consider_tests", "test"), ["consider_tests", "test"]))
     graph.add(test, nodes.test, then=(_found("keep_best", "review"), ["keep_best", "review"]))
@@ -30,6 +30,11 @@ def _loop(graph: StageGraph, steps: tuple[str, str, str, str]) -> StageGraph:
     graph.add(review, nodes.review, then=(_found("consider_review", "conclude"), ["consider_review", "conclude"]))
     graph.add(review, nodes.consider_review, then="code")
     return graph.add(review, nodes.conclude, then=LEAVE)
+
+
+def _first(state: RunState) -> str:
+    """What a person pushed is measured before anybody works on it."""
+    return "test" if state.get("pushed") == state["head_sha"] and "session" in state["artifacts"] else "code"
 
 
 def _found(some: str, none: str) -> Router:

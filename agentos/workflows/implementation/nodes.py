@@ -55,6 +55,8 @@ async def prepare(state: RunState, step: Step) -> RunState:
         await (await worktree_of(state, step)).restore(start)
 
     await step.once("worktree", find=find, act=act, version=f"{step.ctx.run.number}:{start}", consent=False)
+    if state.get("pushed") == start:
+        await keep_commits(step, state["branch"], state["base_sha"], name="change")
     return {"head_sha": start}
 
 
@@ -272,7 +274,8 @@ async def conclude(state: RunState, step: Step) -> RunState:
     await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch")
     artifacts = without(state["artifacts"], BEST)
     protected = await protected_at(state, step, state["head_sha"])
-    return {**passed(), **protected, "good_sha": state["head_sha"], "feedback": [], "artifacts": artifacts}
+    done: RunState = {"good_sha": state["head_sha"], "feedback": [], "pushed": "", "artifacts": artifacts}
+    return {**passed(), **protected, **done}
 
 
 async def worktree_of(state: RunState, step: Step) -> Worktree:

@@ -66,6 +66,8 @@ class RunState(TypedDict, total=False):
     """Operator feedback cycles, counted from 0."""
     no_draft: bool
     """The pull request was open for review from its beginning."""
+    pushed: str
+    """The commit a person pushed, until it is measured and reviewed as the change."""
     no_ci: bool
     """Its forge runs no checks of the repository's own."""
     ci: dict[str, Any]

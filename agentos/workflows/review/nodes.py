@@ -1,10 +1,13 @@
 """The steps of the review stage around the work itself: ask, and do as the person says."""
 
+from dataclasses import replace
+
 from agentos.domain.artifact import ArtifactKind
-from agentos.domain.decision import OF_A_REVIEW, Decision, DecisionKind
+from agentos.domain.decision import OF_A_PUSH, OF_A_REVIEW, Decision, DecisionKind
 from agentos.domain.event import EventKind
 from agentos.domain.package import ReviewPackage
 from agentos.domain.pipeline import Gate, Outcome, Stage
+from agentos.workflows.kit.branch import foreign_commits
 from agentos.workflows.kit.edits import is_edit, notice_edit
 from agentos.workflows.kit.pause import decided
 from agentos.workflows.kit.records import dump
@@ -13,6 +16,7 @@ from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import blocked, passed
 from agentos.workflows.review import rules
 
+MOST_COMMITS = 20
 WORK_LOOPS = "impl."
 """The loops of the work; each cycle starts them anew."""
 
@@ -62,6 +66,8 @@ async def settle(state: RunState, step: Step) -> RunState:
     match decision.kind:
         case DecisionKind.APPROVE if counts:
             return {**passed(), "approved_sha": sha}
+        case DecisionKind.FEEDBACK if decision.source.startswith(OF_A_PUSH):
+            return await _taken_over(state, step, decision)
         case DecisionKind.FEEDBACK | DecisionKind.RETRY:
             cycle = _next_cycle(state, step, decision)
             heard = dict.fromkeys(await _reviews(step, decision), cycle["cycle"])
@@ -72,6 +78,16 @@ async def settle(state: RunState, step: Step) -> RunState:
         case _:
             asked = rules.wait_for(await _shown(state, step))
             return {"wait": dump(rules.again(asked, rules.refused(decision, sha)))}
+
+
+async def _taken_over(state: RunState, step: Step, decision: Decision) -> RunState:
+    """The branch as a person left it is the change from now on, to be measured, reviewed and shown as any other one."""
+    repo, base, branch = step.ctx.repo, state["base_sha"], state["branch"]
+    head = await repo.fetch_base(branch)
+    if not await repo.is_ancestor(base, head):
+        return foreign_commits(step, branch, f"{head[:12]} does not build on {base[:12]}, where the work began")
+    told = rules.pushed(head, await repo.subjects(state["good_sha"], head, most=MOST_COMMITS))
+    return {**_next_cycle(state, step, replace(decision, text=told)), "head_sha": head, "pushed": head}
 
 
 async def _reviews(step: Step, decision: Decision) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What a decision about the change leads to, and when none is needed: pure functions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agentos.domain.change import ChangeReport, problems_of
@@ -61,6 +62,12 @@ def refused(decision: Decision, sha: str) -> str:
         seen = decision.subject[:SHORT] or "no commit"
         return f"**The approval was for {seen}, the change is at {sha[:SHORT]} now, so it did not count.**"
     return f"**{decision.kind} means nothing at a review, so it did not count.**"
+
+
+def pushed(head: str, subjects: Sequence[str]) -> str:
+    """What the agent and the reviewer are told of commits that a person pushed."""
+    listed = "\n".join(f"- {each}" for each in subjects)
+    return f"A person pushed to the branch, which is at {head} now. What they did stays; mend only what does not pass.\n\n{listed}"
 
 
 def asked_for(decision: Decision) -> str:
