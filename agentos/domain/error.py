@@ -3,7 +3,6 @@
 AgentOSError
 ├── UsageError      the person can fix it                     -> exit code 2
 ├── OutsideError    the world said no; kind, retry_after_s, cause
-│   ├── Moved       it is somewhere else now
 │   ├── TooLong     a conversation is more than its model takes in
 │   └── NotYet      something outside is under way         -> the run is parked, and looks again
 └── BugError        we broke a promise of our own             -> the run fails loudly, with its traceback kept
@@ -44,14 +43,6 @@ class OutsideError(AgentOSError):
         self.kind = kind
         self.retry_after_s = retry_after_s
         self.unanswered = unanswered
-
-
-class Moved(OutsideError):
-    """What was asked about is not there any more, but at `place` (an address)."""
-
-    def __init__(self, message: str, *, place: str) -> None:
-        super().__init__(message, kind=FailureKind.GONE)
-        self.place = place
 
 
 class TooLong(OutsideError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from agentos.domain.error import Moved, OutsideError
+from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.naming import clean_text
 
@@ -13,6 +13,14 @@ LEAST_WAIT_S = 60.0
 _LIMITED = ("rate limit", "abuse detection", "secondary rate")
 _GONE = frozenset({404, 410})
 _PASSING = frozenset({408, 425, 429})
+
+
+class Moved(OutsideError):
+    """What was asked about is not there any more, but at `place` (an address)."""
+
+    def __init__(self, message: str, *, place: str) -> None:
+        super().__init__(message, kind=FailureKind.GONE)
+        self.place = place
 
 
 def refusal(status: int, headers: Mapping[str, str], said: str, what: str, now: datetime) -> OutsideError:

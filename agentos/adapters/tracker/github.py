@@ -14,12 +14,13 @@ from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.project import GitHubProject
 from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_line, name_of, said_in
+from agentos.adapters.github.refusal import Moved
 from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
 from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
 from agentos.adapters.tracker.thread import fitted
 from agentos.adapters.tracker.ticket import one_line
 from agentos.domain.effect import EffectKey, marker
-from agentos.domain.error import Moved, OutsideError
+from agentos.domain.error import OutsideError
 from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import text_digest

@@ -87,3 +87,9 @@ def test_what_does_not_count_is_answered_with_the_reason() -> None:
 def test_a_retry_without_words_still_tells_the_agent_something() -> None:
     assert rules.asked_for(_said(DecisionKind.FEEDBACK, "  Name it.  ")) == "Name it."
     assert rules.asked_for(_said(DecisionKind.RETRY)) == rules.ONCE_MORE
+
+
+def test_what_a_person_pushed_is_told_with_its_commits_and_to_be_left_as_it_is() -> None:
+    told = rules.pushed("a" * 40, ["1234567 Say more", "89abcde Say less"])
+    assert ("a" * 40 in told, "What they did stays" in told) == (True, True)
+    assert told.endswith("- 1234567 Say more\n- 89abcde Say less")
