@@ -1,8 +1,9 @@
 """Words on a command line to one frozen request; nothing is looked up or changed here."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -93,6 +94,23 @@ Parser: TypeAlias = argparse.ArgumentParser
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence and how to see more, instead of a usage dump."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._refuse_unknown([] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def _refuse_unknown(self, words: Sequence[str]) -> None:
+        """Raises UsageError for the first option there is none of: a missing one that was misspelled is named by what was
+        typed. Of the program's words those before the command are its own."""
+        of_ours = takewhile(lambda word: word.startswith("-"), words) if self._subparsers is not None else words
+        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        for word in takewhile(lambda word: word != "--", of_ours):
+            option = word.partition("=")[0]
+            if word.startswith("--") and " " not in word and not any(name.startswith(option) for name in known):
+                from difflib import get_close_matches  # only for who mistyped
+
+                close = get_close_matches(option, known, n=1)
+                self.error(f"unknown option {option}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; `{self.prog} --help` shows what there is")

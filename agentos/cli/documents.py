@@ -13,7 +13,8 @@ class _Part(BaseModel):
 
 
 class StatusEntry(_Part):
-    """One run in the list of `status`. `waits_for` is null where it waits for nobody."""
+    """One run in the list of `status`. `waits_for` is null where it waits for nobody. `process_gone`: its `job` is
+    `running`, and nobody works on it any more; the next `run` goes on where it stood."""
 
     repo: str
     issue: int
@@ -29,6 +30,7 @@ class StatusEntry(_Part):
     held: HoldDocument | None
     created_at: str
     completed_at: str | None
+    process_gone: bool = False
 
 
 class StatusDocument(_Part):

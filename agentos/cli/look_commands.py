@@ -49,10 +49,11 @@ async def _status(request: Request) -> int:
         if request.repo_given:
             listed = tuple(each for each in listed if each.run.ref.issue.repo == spot.repo)
         now = desk.clock.now()
+    told_of = [(each, is_orphan(each.run, spot.home, now)) for each in listed]
     if request.json:
-        print(text_of(StatusDocument(runs=[_entry_document(each) for each in listed])))
+        print(text_of(StatusDocument(runs=[_entry_document(each, left=left) for each, left in told_of])))
         return 0
-    _print(request, spot, [(each, is_orphan(each.run, spot.home, now)) for each in listed])
+    _print(request, spot, told_of)
     return 0
 
 
@@ -109,7 +110,7 @@ def _stands(listed: Listed, *, left: bool) -> str:
             return f"{run.outcome or run.job}, {moment(run.completed_at)}"
 
 
-def _entry_document(listed: Listed) -> StatusEntry:
+def _entry_document(listed: Listed, *, left: bool) -> StatusEntry:
     run, wait, held = listed.run, listed.wait, listed.held
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
     return StatusEntry(
@@ -127,6 +128,7 @@ def _entry_document(listed: Listed) -> StatusEntry:
         held=None if held is None else HoldDocument(by=held.actor, why=held.text),
         created_at=run.created_at,
         completed_at=run.completed_at,
+        process_gone=left and run.job is JobState.RUNNING,
     )
 
 

@@ -1,6 +1,7 @@
 """Several processes, signals, and what a rehearsal must not do."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -142,9 +143,12 @@ def test_status_tells_a_run_whose_process_was_killed_from_one_at_work(desk: Desk
     process = desk.begin("--issue", "1")
     assert held.asked.wait(100)
     at_work = desk.agentos("status").out
+    told = [desk.agentos("status", "--json").out]
     process.kill()
     process.communicate(timeout=20)
     left = desk.agentos("status").out
+    told.append(desk.agentos("status", "--json").out)
+    assert [json.loads(each)["runs"][0]["process_gone"] for each in told] == [False, True]
     assert "issue 1" in at_work
     assert "its process is gone" not in at_work
     assert "its process is gone, it goes on where it stood" in left

@@ -57,6 +57,29 @@ def test_a_wrong_stage_is_answered_with_the_stages(capsys: pytest.CaptureFixture
     assert "triage, lld, spec, impl, pr, review, finalize" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--isue", "2"], "unknown option --isue; did you mean --issue?"),
+        (["run", "--isue=2", "--json"], "unknown option --isue; did you mean --issue?"),
+        (["run", "--no-gate-after-ldl"], "unknown option --no-gate-after-ldl; did you mean --no-gate-after-lld?"),
+        (["show", "1", "--xyzzy"], "unknown option --xyzzy;"),
+        (["--vresion"], "unknown option --vresion; did you mean --version?"),
+    ],
+)
+def test_a_misspelled_option_is_named_with_the_one_that_is_near(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_beginning_of_an_option_and_what_stands_behind_two_dashes_are_none_to_refuse() -> None:
+    assert parse(["run", "--iss", "2"], "agentos").issue == 2
+    assert parse(["skip", "1", "lld", "--", "--isue", "says it"], "agentos").text == "--isue says it"
+    assert parse(["feedback", "1", "--rename the option"], "agentos").text == "--rename the option"
+
+
 def test_hints_repeat_how_the_program_was_called(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--isue", "1"], prog="python tools/orchestrate.py", usual="run")
     assert "python tools/orchestrate.py" in capsys.readouterr().err
