@@ -78,18 +78,21 @@ def derived_pages() -> dict[str, str]:
     from agentos.cli.reference import cli_page
     from agentos.config.reference import configuration_page
     from agentos.runs.artifact_page import artifact_page, artifact_schemas
+    from agentos.runs.block_page import block_page, block_schemas
     from agentos.runs.document import RunDocument
     from agentos.workflows.orchestrator.drawing import pipeline_page
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     documents = {f"schemas/{name}": schema for name, schema in schemas().items()}
     documents |= {f"schemas/artifact-{name}": schema for name, schema in artifact_schemas().items()}
+    documents |= {f"schemas/block-{name}": schema for name, schema in block_schemas().items()}
     documents["run"] = draft | RunDocument.model_json_schema(by_alias=True)
     return {
         "docs/reference/pipeline.md": pipeline_page(),
         "docs/reference/configuration.md": configuration_page(),
         "docs/reference/cli.md": cli_page(),
         "docs/reference/artifacts.md": artifact_page(),
+        "docs/reference/hidden-blocks.md": block_page(),
         **{f"docs/reference/{name}.schema.json": _as_json(schema) for name, schema in documents.items()},
     }
 

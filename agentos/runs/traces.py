@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agentos.domain.artifact import ArtifactKind
+from agentos.domain.block import StatusBlock
 from agentos.domain.change import ChangeReport
 from agentos.domain.decision import Decision
 from agentos.domain.error import OutsideError, UsageError
@@ -97,7 +98,7 @@ class Traces:
 
     issue: Issue
     folders: tuple[Folder, ...]
-    status: Mapping[str, Any]
+    status: StatusBlock | None
     posted: Mapping[str, str]
     branch: str
     base_branch: str
@@ -109,7 +110,8 @@ class Traces:
     @property
     def number(self) -> int:
         """The newest run there was; 0 where none left a trace."""
-        return max([int(self.status.get("run", 0)), *(each.number for each in self.folders)])
+        told = 0 if self.status is None else self.status.run
+        return max([told, *(each.number for each in self.folders)])
 
     @property
     def newest(self) -> Folder | None:
@@ -119,10 +121,9 @@ class Traces:
     @property
     def standing(self) -> tuple[str, str, str]:
         """Job, outcome and stage of that run, as far as anything tells."""
-        told = self.status
-        if self.newest is not None and self.newest.record is not None:
-            told = self.newest.record.standing.model_dump()
-        return str(told.get("job") or ""), str(told.get("outcome") or ""), str(told.get("stage") or "")
+        record = self.newest.record if self.newest is not None else None
+        told = self.status if record is None else record.standing
+        return ("", "", "") if told is None else (str(told.job), str(told.outcome or ""), str(told.stage or ""))
 
     @property
     def decisions(self) -> tuple[tuple[Stage | None, Decision], ...]:

@@ -1,11 +1,11 @@
 """A run of which the database knows nothing and other places do: read quickly, before a run of that issue is begun."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from agentos.domain.block import StatusBlock
 from agentos.domain.error import UsageError
 from agentos.domain.issue import Comment, IssueRef
 from agentos.domain.naming import safe_name
@@ -42,20 +42,15 @@ def require_nothing_lost(former: Former | None, issue: IssueRef) -> None:
 async def former_run(home: Path, tracker: Tracker, issue: IssueRef) -> Former | None:
     """The newest run by the issue's status comment and by what lies on this machine; None where none left a trace."""
     status = told_by(await tracker.comments(issue))
-    found = [Former(int(status["run"]), JobState(status["job"]))] if status else []
+    found = [Former(status.run, status.job)] if status is not None else []
     found += [Former(number, _job(path)) for number, path in mirrors(home, issue)]
     return max(found, key=lambda each: each.number, default=None)
 
 
-def told_by(comments: Iterable[Comment]) -> Mapping[str, Any]:
-    """What our status comment tells programs; empty where there is none."""
-    blocks = [read_block("status", each.body) for each in comments if each.is_bot]
-    known = [block for block in blocks if block is not None and _is_status(block)]
-    return known[-1] if known else {}
-
-
-def _is_status(block: Mapping[str, Any]) -> bool:
-    return isinstance(block.get("run"), int) and block.get("job") in set(JobState)
+def told_by(comments: Iterable[Comment]) -> StatusBlock | None:
+    """What our status comment tells programs; None where there is none that can be read."""
+    blocks = [read_block(StatusBlock, each.body) for each in comments if each.is_bot]
+    return next((block for block in reversed(blocks) if block is not None), None)
 
 
 def mirrors(home: Path, issue: IssueRef) -> Iterator[tuple[int, Path]]:

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import jsonschema
+
+from agentos.runs.block_page import block_schemas
 from tests.canaries import bare, spelled
 from tests.github.fake import TOKEN, US, FakeGitHub, Heard
 
 KEY = re.compile(r"<!-- agentos:effect v1 .*?-->")
+HIDDEN = re.compile(r"^<!-- agentos:([a-z-]+) (v[0-9]+) (\{.*\}) -->\r?$", re.MULTILINE)
 EXEMPT = ('"intake', '"ack:')
 """Comments that may come before acceptance: the one intake comment, and what a command was answered (DESIGN I3)."""
 ONCE = ("new pull", "merge")
@@ -21,7 +25,18 @@ def require_invariants(hub: FakeGitHub, *folders: Path, canaries: Iterable[str] 
     require_acceptance_first(hub)
     require_approved(hub)
     require_tested(hub)
+    require_readable(hub)
     require_silence(hub, *folders, canaries=canaries)
+
+
+def require_readable(hub: FakeGitHub) -> None:
+    """Every hidden line that we wrote fits the schema that is published of its kind."""
+    lines = [found for text in _ours(hub) for found in HIDDEN.findall(text)]
+    schemas = block_schemas()
+    for kind, version, data in lines:
+        assert version == "v1"
+        jsonschema.validate(json.loads(data), schemas[kind])
+    assert len(lines) == sum(text.count("<!--") for text in _ours(hub)), "nothing hidden but such lines"
 
 
 def require_each_once(hub: FakeGitHub) -> None:

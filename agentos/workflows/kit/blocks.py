@@ -2,11 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
+from agentos.domain.block import KINDS, Block
 from agentos.domain.naming import clean_text
 from agentos.telemetry.redaction import redacted
+from agentos.workflows.kit.records import dump, load
+
+T = TypeVar("T", bound=Block)
 
 
 def defused(markdown: str) -> str:
@@ -19,17 +22,18 @@ def title_line(text: str) -> str:
     return redacted(" ".join(clean_text(text).split()))
 
 
-def hidden_block(kind: str, data: Mapping[str, Any]) -> str:
-    """`data` as a line people do not see; nothing in it can end the line early."""
-    text = json.dumps(data, sort_keys=True, allow_nan=False)
-    return f"<!-- agentos:{kind} v1 {text.replace('<', chr(92) + 'u003c').replace('>', chr(92) + 'u003e')} -->"
+def hidden_block(block: Block) -> str:
+    """`block` as a line people do not see; nothing in it can end the line early."""
+    text = json.dumps(dump(block), sort_keys=True, allow_nan=False)
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e")
+    return f"<!-- agentos:{KINDS[type(block)]} v1 {text} -->"
 
 
-def read_block(kind: str, text: str) -> dict[str, Any] | None:
-    """The data of the block of that kind in a comment of ours; None where there is none that can be read."""
-    found = re.search(rf"^<!-- agentos:{kind} v1 (\{{.*\}}) -->$", text, re.MULTILINE)
+def read_block(kind: type[T], text: str) -> T | None:
+    """The first block of that kind in a comment of ours; None where there is none, or none of this version that can be
+    read. Keys it does not know are passed over."""
+    found = re.search(rf"^<!-- agentos:{KINDS[kind]} v1 (\{{.*\}}) -->\r?$", text, re.MULTILINE)
     try:
-        data = json.loads(found[1]) if found is not None else None
-    except ValueError:
+        return None if found is None else load(kind, json.loads(found[1]))
+    except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None

@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from agentos.domain.block import CostBlock, StageBlock, StatusBlock, WaitBlock
 from agentos.domain.budget import Spend
 from agentos.domain.decision import Wait, answers_to
 from agentos.domain.event import Event, EventKind
 from agentos.domain.pipeline import SKIPPED_WHEN_TRIVIAL, Stage
 from agentos.domain.run import Run
-from agentos.domain.status import LIVE, JobState, Position, derive_status
+from agentos.domain.status import LIVE, JobState, Position, Status, derive_status
 from agentos.workflows.kit.blocks import defused, hidden_block
 from agentos.workflows.kit.markdown import bullets, table
 from agentos.workflows.kit.package import SHORT, cost
@@ -70,7 +71,7 @@ def timeline_markdown(timeline: Timeline) -> str:
     if timeline.pr_url:
         parts.append(f"Pull request: {timeline.pr_url}")
     parts.append(f"Cost so far: {cost(timeline.spend)}.")
-    return defused("\n\n".join(parts)) + "\n\n" + hidden_block("status", _facts(timeline))
+    return defused("\n\n".join(parts)) + "\n\n" + hidden_block(_facts(timeline))
 
 
 def _headline(timeline: Timeline) -> str:
@@ -79,7 +80,7 @@ def _headline(timeline: Timeline) -> str:
     return f"**Run #{run.ref.number}: {_status(run)}**{where}"
 
 
-def _status(run: Run) -> str:
+def _status(run: Run) -> Status:
     return derive_status(Position(run.job, run.stage, run.step, run.wait_kind, run.outcome))
 
 
@@ -122,22 +123,22 @@ def _awaited(wait: Wait, issue_number: int) -> str:
     return f"**Waits for you**: {_short(wait.title)}{about}{needs}\n\n{commands}"
 
 
-def _facts(timeline: Timeline) -> dict[str, Any]:
+def _facts(timeline: Timeline) -> StatusBlock:
     run, wait, spend = timeline.run, timeline.wait, timeline.spend
-    return {
-        "run": run.ref.number,
-        "job": run.job,
-        "status": _status(run),
-        "stage": run.stage,
-        "outcome": run.outcome,
-        "stages": [
-            {"stage": each.stage, "tries": each.tries, "verdict": each.verdict, "skipped": bool(each.skipped)}
+    return StatusBlock(
+        run=run.ref.number,
+        job=run.job,
+        status=_status(run),
+        stage=run.stage,
+        outcome=run.outcome,
+        stages=tuple(
+            StageBlock(each.stage, each.tries, each.verdict, bool(each.skipped))
             for each in timeline.visits[-MOST_ROWS:]
-        ],
-        "wait": None if wait is None else {"kind": wait.kind, "gate": wait.gate, "subject": wait.subject},
-        "pr": timeline.pr_url,
-        "cost": {"usd": spend.usd, "calls": spend.calls, "tokens": spend.input_tokens + spend.output_tokens},
-    }
+        ),
+        wait=None if wait is None else WaitBlock(wait.kind, wait.gate, wait.subject),
+        pr=timeline.pr_url,
+        cost=CostBlock(spend.usd, spend.calls, spend.input_tokens + spend.output_tokens),
+    )
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from agentos.config.settings import Settings
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
+from agentos.domain.block import ReviewPackageBlock
 from agentos.domain.change import ChangeReport
 from agentos.domain.decision import ACCEPTED_BY, in_a_comment, source_of_review
 from agentos.domain.document import Deployment, IssueBrief
@@ -187,16 +188,16 @@ def invitation(package: ReviewPackage, record_sha256: str) -> str:
 
 {in_a_comment(ACCEPTED_BY[WaitKind.REVIEW], package.sha)}
 """
-    facts = {
-        "cycle": package.cycle,
-        "run": package.run_number,
-        "sha": package.sha,
-        "pr": package.place.pr_number,
-        "pr_url": package.place.pr_url,
-        "url": package.deployment.url,
-        "package": record_sha256,
-    }
-    return f"{defused(text)}\n{hidden_block('review-package', facts)}"
+    facts = ReviewPackageBlock(
+        cycle=package.cycle,
+        run=package.run_number,
+        sha=package.sha,
+        pr=package.place.pr_number,
+        pr_url=package.place.pr_url,
+        url=package.deployment.url,
+        package=record_sha256,
+    )
+    return f"{defused(text)}\n{hidden_block(facts)}"
 
 
 def notice(package: ReviewPackage) -> Notice:
