@@ -211,8 +211,8 @@ class _Drive:
         """
         snapshot = await graph.aget_state(self.config, subgraphs=True)
         values = innermost(snapshot)
-        await heed_issue(self.desk, ctx, values)
-        await listen(self.desk, ctx, branch=values.get("branch", ""))
+        asked: Interrupt | None = snapshot.interrupts[0] if snapshot.interrupts else None
+        await self._hear(ctx, values, asked)
         if await self._pause_if_held():
             return _WAITS
         pending = await self.desk.store.decisions.pending(self.run.ref.id)
@@ -223,7 +223,6 @@ class _Drive:
         await bring_commits(ctx, values)
         if leaving is not None and await self._leave(graph, snapshot, leaving):
             return None
-        asked: Interrupt | None = snapshot.interrupts[0] if snapshot.interrupts else None
         for row in pending:
             if row is not leaving and (asked is None or row.decision.wait_id != asked.id):
                 await self._take(row)
@@ -234,6 +233,13 @@ class _Drive:
             return Command(resume={asked.id: dump(said)})
         await self._wait(ctx, asked)
         return _WAITS
+
+    async def _hear(self, ctx: RunContext, values: RunState, asked: Interrupt | None) -> None:
+        """Effect: what people did to the issue and said since the last time is recorded, as things stand now."""
+        if self.run.job is JobState.RETRY_WAIT and asked is not None:
+            await self._stand_again(ctx, asked)
+        await heed_issue(self.desk, ctx, values)
+        await listen(self.desk, ctx, branch=values.get("branch", ""))
 
     async def _begin(self, ctx: RunContext, leaving: DecisionRow | None) -> Any:
         """The state a run starts with that has no checkpoint yet.
@@ -287,7 +293,15 @@ class _Drive:
             )
         await self.desk.store.decisions.consume(self.fence, row.id)
 
-    async def _wait(self, ctx: RunContext, asked: Interrupt) -> None:
+    async def _stand_again(self, ctx: RunContext, asked: Interrupt) -> None:
+        """Effect: a run that an outage parked where it waited waits there again, so that what was said meanwhile answers
+        it. Where nobody was told of the wait yet, nothing said so far does."""
+        events = await self.desk.store.ledger.read(self.run.ref.id)
+        told = (event for event in events if event.kind in (EventKind.RUN_WAITING, EventKind.RUN_BLOCKED))
+        if any(event.data.get("id") == asked.id for event in told):
+            await self._wait(ctx, asked, hears=False)
+
+    async def _wait(self, ctx: RunContext, asked: Interrupt, *, hears: bool = True) -> None:
         wait = replace(load(Wait, asked.value), id=asked.id)
         blocked = wait.kind is WaitKind.BLOCKER
         job, kind = (JobState.BLOCKED, EventKind.RUN_BLOCKED) if blocked else (JobState.WAITING, EventKind.RUN_WAITING)
@@ -297,7 +311,8 @@ class _Drive:
             return
         if run.job is not JobState.RUNNING:
             await self._go_on(ctx)  # it was paused or parked where it waits now
-        await listen(self.desk, ctx)  # what is said from now on is newer than the wait
+        if hears:
+            await listen(self.desk, ctx)  # what is said from now on is newer than the wait
         await self._move(Change(job=job, wait=wait), kind, asked.id, **dump(wait))
 
     async def _end(self, values: dict[str, Any]) -> None:

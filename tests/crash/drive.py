@@ -17,13 +17,16 @@ COMMAND = "/agentos feedback End it with an exclamation mark."
 
 
 async def say(desk: Desk, run: Run, target: Path, wait: Wait) -> None:
-    """Effect: everything is approved, but that the review is answered in the ticket's thread first, with feedback."""
+    """Effect: everything is approved, but that the review is answered in the ticket's thread first, with feedback. Once
+    that is written, nothing else is said until it was heard: a later approval would win over it."""
+    rows = await desk.store.decisions.of_run(run.ref.id)
+    is_heard = any(row.decision.kind is DecisionKind.FEEDBACK for row in rows)
     thread = target / THREAD
-    if wait.kind is not WaitKind.REVIEW or COMMAND in thread.read_text("utf-8"):
+    if wait.kind is not WaitKind.REVIEW or is_heard:
         await decide(desk, run, Decision(DecisionKind.APPROVE, "ann", f"drive:{wait.id}"))
-        return
-    with thread.open("a", encoding="utf-8") as file:
-        file.write(f"\n{COMMAND}\n")
+    elif COMMAND not in thread.read_text("utf-8"):
+        with thread.open("a", encoding="utf-8") as file:
+            file.write(f"\n{COMMAND}\n")
 
 
 async def _drive(target: Path, most_waits: int | None) -> str:

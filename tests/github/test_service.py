@@ -5,6 +5,7 @@ import pytest
 from agentos.domain.pipeline import Outcome
 from agentos.domain.status import READY_LABEL, JobState
 from tests.github.fake import label
+from tests.github.server import Fault
 from tests.github.service import Serving, Yard
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -51,3 +52,18 @@ async def test_a_label_and_words_on_issue_and_pull_request_are_all_it_takes(
         await service.look(by_itself=True)
         assert await service.runs() == before
     assert "Blocked deserialization" not in caplog.text, "a checkpoint holds plain JSON types alone"
+
+
+async def test_what_is_said_while_an_outage_has_the_run_parked_where_it_waits_still_answers_it(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = service.hub.open_issue("Add a shout function", "Make it loud.", labels=(READY_LABEL,))
+        await service.first()
+        service.server.faults.append(Fault("limit", "issue", 403, headers={"Retry-After": "3600"}, times=99))
+        service.hub.comment(number, "/agentos answer greet.py gets shout(name): the greeting in capitals.")
+        await service.look(by_itself=True)
+        assert await outcome(service) == (JobState.RETRY_WAIT, None), service.notices
+        service.server.faults.clear()
+        await service.clock.advance(3601)
+        await service.look()
+        assert await outcome(service) == (JobState.WAITING, None), service.notices
+        assert len(service.hub.pulls) == 1, service.ours(number)[-1]
