@@ -81,6 +81,7 @@ def derived_pages() -> dict[str, str]:
     from agentos.runs.block_page import block_page, block_schemas
     from agentos.runs.document import RunDocument
     from agentos.workflows.orchestrator.drawing import pipeline_page
+    from tests.comment_examples import comments_page
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     documents = {f"schemas/{name}": schema for name, schema in schemas().items()}
@@ -93,6 +94,7 @@ def derived_pages() -> dict[str, str]:
         "docs/reference/cli.md": cli_page(),
         "docs/reference/artifacts.md": artifact_page(),
         "docs/reference/hidden-blocks.md": block_page(),
+        "docs/reference/comments.md": comments_page(),
         **{f"docs/reference/{name}.schema.json": _as_json(schema) for name, schema in documents.items()},
     }
 

@@ -115,9 +115,14 @@ class Intake:
         if self.told.get(number) == why:
             return None
         if told_there:
-            await keep_waiting_reason(target.tracker, target.issue(number), f"Not begun yet: {why}.")
+            await keep_waiting_reason(target.tracker, target.issue(number), not_begun(why))
         self.told[number] = why
         return Refusal(number, why, told_there)
+
+
+def not_begun(why: str) -> str:
+    """What an issue that is Ready is told while it waits."""
+    return f"Not begun yet: {why}."
 
 
 async def keep_waiting_reason(tracker: Tracker, issue: IssueRef, text: str) -> None:

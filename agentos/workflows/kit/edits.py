@@ -74,7 +74,7 @@ async def notice_edit(state: RunState, step: Step) -> RunState:
     diff = difference(brief.source, as_read(issue)) if brief is not None else ""
     ref = await step.keep(ArtifactKind.DIFF, diff.encode(), suffix=".patch", name=f"issue-edit-{count}")
     await step.emit(EventKind.ISSUE_EDITED, before=state["issue_digest"], after=issue.digest, diff=diff)
-    await say(step, f"edited:{step.ctx.run.number}.{count}", _comment(step.stage, diff), consent=False)
+    await say(step, f"edited:{step.ctx.run.number}.{count}", edited_comment(step.stage, diff), consent=False)
     former = state.get("edited") or {
         "stage": step.stage,
         "brief": state.get("artifacts", {}).get(ArtifactKind.BRIEF, ""),
@@ -128,7 +128,8 @@ async def _brief(state: RunState, step: Step) -> IssueBrief | None:
     return await step.document(IssueBrief, digest) if digest else None
 
 
-def _comment(stage: Stage, diff: str) -> str:
+def edited_comment(stage: Stage, diff: str) -> str:
+    """What the issue is told of its edit; `diff` is empty where nothing was read before."""
     text = (
         f"**The issue was edited while its run was at {stage}.** Triage reads it again; what was made stays as far as "
     )

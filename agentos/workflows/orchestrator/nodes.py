@@ -13,16 +13,22 @@ from agentos.ports.agent import AgentFinished
 from agentos.ports.notifier import Notice
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import INTAKE_COMMENT, keep_comment, say
-from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.pause import awaited, decided
-from agentos.workflows.kit.permission import told
 from agentos.workflows.kit.protection import undecided_files
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState, one_more, used
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked
 from agentos.workflows.orchestrator.decomposing import resolution
-from agentos.workflows.orchestrator.rules import gate_behind, paused, route_of, settled, wait_comment
+from agentos.workflows.orchestrator.rules import (
+    change_gate,
+    ended_comment,
+    gate_behind,
+    paused,
+    route_of,
+    settled,
+    wait_comment,
+)
 
 WAITS = "waits"
 PERMITTING = (DecisionKind.APPROVE, DecisionKind.REJECT)
@@ -116,8 +122,7 @@ async def say_goodbye(state: RunState, step: Step) -> RunState:
         why = resolution(await step.document(IssueBrief, state["artifacts"][ArtifactKind.BRIEF]), state["parts"])
     if outcome is Outcome.NO_CHANGE:
         why = (await step.document(AgentFinished, state["artifacts"]["session"])).summary
-    text = f"Run #{step.ctx.run.number} ended: **{outcome}**." + (f"\n\n{why}" if why else "")
-    await say(step, f"ended:{step.ctx.run.number}", defused(text), consent=False)
+    await say(step, f"ended:{step.ctx.run.number}", ended_comment(step.ctx.run.number, outcome, why), consent=False)
     return {"completed_at": step.ctx.ports.clock.now().isoformat()}
 
 
@@ -127,11 +132,7 @@ async def _gate_wait(state: RunState, step: Step, stage: Stage, gate: Gate) -> W
     accepts = ACCEPTED_BY[WaitKind.GATE]
     if gate is Gate.BEFORE_PR:
         report = await step.document(ChangeReport, kept["change"])
-        title = f"before_pr: open a pull request for “{brief.title}” at {report.head_sha[:12]}?"
-        files = undecided_files(state)
-        protected = f"\n\n{told(files)}" if files else ""
-        summary = f"{report.stat()}\n\n{criteria_markdown(report.criteria)}{protected}"
-        return Wait(WaitKind.GATE, stage, title, summary, accepts, report.head_sha, gate, evidence=files)
+        return change_gate(brief, report, undecided_files(state))
     if gate is Gate.BEFORE_MERGE:
         title = f"before_merge: go on to merge “{brief.title}” at {state['approved_sha'][:12]}?"
         return Wait(WaitKind.GATE, stage, title, state.get("pr_url", ""), accepts, state["approved_sha"], gate)

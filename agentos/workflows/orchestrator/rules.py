@@ -3,11 +3,16 @@
 from dataclasses import replace
 from typing import assert_never
 
-from agentos.domain.decision import Decision, DecisionKind, Wait, answers_to, in_a_comment
+from agentos.domain.change import ChangeReport
+from agentos.domain.decision import ACCEPTED_BY, Decision, DecisionKind, Wait, answers_to, in_a_comment
+from agentos.domain.document import IssueBrief
 from agentos.domain.pipeline import ROWS, Gate, Outcome, Route, Stage, Verdict, next_move, next_stage
+from agentos.domain.status import WaitKind
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.edits import EDITS, is_edit
+from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.pause import decided
+from agentos.workflows.kit.permission import told
 from agentos.workflows.kit.protection import is_undecided, permitted
 from agentos.workflows.kit.state import BEST, RunState, reset_rounds, with_item, without
 
@@ -148,6 +153,20 @@ def after_decision(state: RunState) -> str:
         following = next_stage(stage, route=route_of(state))
         return str(stage if following is None else following)
     return str(stage)
+
+
+def change_gate(brief: IssueBrief, report: ChangeReport, protected: tuple[str, ...]) -> Wait:
+    """What is asked before the measured change is published; `protected`: its files that only a person lets through."""
+    title = f"before_pr: open a pull request for “{brief.title}” at {report.head_sha[:12]}?"
+    about = f"\n\n{told(protected)}" if protected else ""
+    summary = f"{report.stat()}\n\n{criteria_markdown(report.criteria)}{about}"
+    accepts = ACCEPTED_BY[WaitKind.GATE]
+    return Wait(WaitKind.GATE, Stage.IMPL, title, summary, accepts, report.head_sha, Gate.BEFORE_PR, evidence=protected)
+
+
+def ended_comment(run_number: int, outcome: Outcome, why: str) -> str:
+    """What the issue is told at the end of a run that merged nothing; `why` may be empty."""
+    return defused(f"Run #{run_number} ended: **{outcome}**." + (f"\n\n{why}" if why else ""))
 
 
 def wait_comment(wait: Wait, issue_number: int) -> str:
