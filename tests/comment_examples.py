@@ -28,7 +28,7 @@ from agentos.workflows.triage import rules as triage
 from tests.stages.delivery import LATE
 from tests.stages.documents import BRIEF, LLD
 from tests.unit.workflows.test_finalize_rules import RECORD
-from tests.unit.workflows.test_pr_rules import HEAD, ISSUE, PACKAGE
+from tests.unit.workflows.test_pr_rules import HEAD, ISSUE, LOCAL, PACKAGE
 from tests.unit.workflows.test_pr_rules import RUN as RUN_REF
 from tests.unit.workflows.test_timeline import AT, RUN
 
@@ -152,7 +152,7 @@ def _answers() -> Iterator[Example]:
 def _reviews() -> Iterator[Example]:
     when = "The text of the pull request; its hidden line is the last one. Kept to what was measured last."
     heard = "review it, or comment on it."
-    yield Example("Pull request", when, heard, "pr", pr.pr_body(ISSUE, BRIEF, PACKAGE.change, RUN_REF))
+    yield Example("Pull request", when, heard, "pr", pr.pr_body(ISSUE, BRIEF, PACKAGE.change, RUN_REF, LOCAL))
     when = "When a commit is deployed and waits for your review, once a cycle."
     heard = "`/agentos approve <sha>`, `/agentos feedback …` or a review of the pull request."
     yield Example("Review package", when, heard, "review-package:2.1", pr.invitation(PACKAGE, _DIGEST))

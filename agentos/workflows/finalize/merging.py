@@ -180,7 +180,7 @@ async def tell_rework(state: RunState, step: Step) -> RunState:
 async def merge(state: RunState, step: Step) -> RunState:
     """The merge commit of exactly the approved commit."""
     forge, sha, branch = step.ctx.ports.forge, state["good_sha"], state["branch"]
-    message = rules.merge_message(await package_of(state, step))
+    message = rules.merge_message(await package_of(state, step), step.ctx.settings)
 
     async def find() -> Found | None:
         found = await forge.find_pr(branch)

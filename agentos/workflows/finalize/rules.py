@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentos.config.settings import MergeAuthority
+from agentos.config.settings import MergeAuthority, Settings
 from agentos.domain.decision import ACCEPTED_BY, DecisionKind, Wait, in_a_comment
 from agentos.domain.document import Finding, FollowUp, Severity
 from agentos.domain.effect import EffectKey
@@ -15,7 +15,7 @@ from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest
 from agentos.ports.notifier import Notice
 from agentos.workflows.finalize.diagnosis import Diagnosis
-from agentos.workflows.kit.blocks import defused, title_line
+from agentos.workflows.kit.blocks import defused, numbered_title, title_line
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown, fenced
 from agentos.workflows.kit.package import SHORT, commands, cost, lead, short_markdown
 from agentos.workflows.kit.pause import decided
@@ -201,11 +201,11 @@ def mending(found: Diagnosis, ticket: int) -> tuple[str, ...]:
     return (mend, f"or approve, which files the revert of {found.merge_sha[:SHORT]} as an issue of its own")
 
 
-def merge_message(package: ReviewPackage) -> str:
+def merge_message(package: ReviewPackage, settings: Settings) -> str:
     """The merge commit's message."""
-    title = title_line(package.title)
+    title = numbered_title(title_line(package.title), package.issue_number, settings)
     body = f"Pull request {package.place.pr_number}, commit {package.sha}, run {package.run_number} of AgentOS."
-    return f"{title} (#{package.issue_number})\n\n{body}\n"
+    return f"{title}\n\n{body}\n"
 
 
 def to_measure(state: RunState, base_head: str) -> str:

@@ -4,7 +4,9 @@ import json
 import re
 from typing import TypeVar
 
+from agentos.config.settings import Settings
 from agentos.domain.block import KINDS, Block
+from agentos.domain.issue import Issue
 from agentos.domain.naming import clean_text
 from agentos.telemetry.redaction import redacted
 from agentos.workflows.kit.records import dump, load
@@ -20,6 +22,22 @@ def defused(markdown: str) -> str:
 def title_line(text: str) -> str:
     """`text` as the title of an issue, a pull request or a commit: one line, without secrets."""
     return redacted(" ".join(clean_text(text).split()))
+
+
+def numbered_title(title: str, number: int, settings: Settings) -> str:
+    """`title` with the number of its issue; without, where the issue lives elsewhere than the forge: `#7` on GitHub is an
+    issue of GitHub."""
+    return title if _is_foreign(settings) else f"{title} (#{number})"
+
+
+def issue_link(issue: Issue, settings: Settings) -> str:
+    """The issue as it is named in a text at the forge: by its address, where it has one."""
+    name = f"{'' if _is_foreign(settings) else '#'}{issue.ref.number}"
+    return f"[{name}]({issue.url})" if issue.url else name
+
+
+def _is_foreign(settings: Settings) -> bool:
+    return settings.forge.kind == "github" and settings.tracker.kind != "github"
 
 
 def hidden_block(block: Block) -> str:

@@ -112,7 +112,8 @@ async def edit_pr(state: RunState, step: Step) -> RunState:
 async def _text(state: RunState, step: Step) -> tuple[str, str]:
     brief, report = await _brief(state, step), await _report(state, step)
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
-    return rules.pr_title(brief), rules.pr_body(issue, brief, report, step.ctx.run)
+    settings = step.ctx.settings
+    return rules.pr_title(brief, settings), rules.pr_body(issue, brief, report, step.ctx.run, settings)
 
 
 async def deploy(state: RunState, step: Step) -> RunState:

@@ -21,7 +21,7 @@ from agentos.domain.run import RunRef
 from agentos.domain.status import WaitKind
 from agentos.ports.forge import PullRequest, ReviewThread
 from agentos.ports.notifier import Notice
-from agentos.workflows.kit.blocks import defused, hidden_block, title_line
+from agentos.workflows.kit.blocks import defused, hidden_block, issue_link, numbered_title, title_line
 from agentos.workflows.kit.markdown import bullets, checks_markdown, criteria_markdown
 from agentos.workflows.kit.package import SHORT, commands, short_markdown
 
@@ -32,16 +32,14 @@ CHANGE = "change"
 _DOCUMENT_REVIEW = re.compile(r"(?P<document>[a-z]+)-review-[0-9]+\.json")
 
 
-def pr_title(brief: IssueBrief) -> str:
+def pr_title(brief: IssueBrief, settings: Settings) -> str:
     """The pull request's title, one line."""
-    title = title_line(brief.title)
-    return f"{title[:TITLE_CHARACTERS]} (#{brief.issue_number})"
+    return numbered_title(title_line(brief.title)[:TITLE_CHARACTERS], brief.issue_number, settings)
 
 
-def pr_body(issue: Issue, brief: IssueBrief, report: ChangeReport, run: RunRef) -> str:
+def pr_body(issue: Issue, brief: IssueBrief, report: ChangeReport, run: RunRef, settings: Settings) -> str:
     """The pull request's text: issue, summary, criteria, checks, risk, run, and our mark."""
-    link = f"[#{issue.ref.number}]({issue.url})" if issue.url else f"#{issue.ref.number}"
-    text = f"""For issue {link}: {brief.objective}
+    text = f"""For issue {issue_link(issue, settings)}: {brief.objective}
 
 ## Summary
 {report.summary or "The agent left no summary."}

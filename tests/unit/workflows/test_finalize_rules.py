@@ -19,7 +19,7 @@ from agentos.workflows.finalize.rules import Heads, Way
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState
 from tests.stages.delivery import LATE, NOTE
-from tests.unit.workflows.test_pr_rules import BASE, HEAD, PACKAGE, PR
+from tests.unit.workflows.test_pr_rules import BASE, HEAD, LOCAL, PACKAGE, PR
 
 AGREED = Heads(HEAD, HEAD, HEAD)
 AUTHORITIES: tuple[MergeAuthority, ...] = ("none", "dossier", "on_approval", "auto")
@@ -105,7 +105,7 @@ def test_where_agentos_never_merges_nothing_offers_it() -> None:
 
 
 def test_the_merge_message_is_one_title_line_and_names_pull_request_and_commit() -> None:
-    title, blank, body = rules.merge_message(replace(PACKAGE, title="two\nlines\x1b[31m")).splitlines()
+    title, blank, body = rules.merge_message(replace(PACKAGE, title="two\nlines\x1b[31m"), LOCAL).splitlines()
     assert (title, blank) == ("two lines (#1)", "")
     assert HEAD in body
     assert "Pull request 4" in body

@@ -18,6 +18,7 @@ from agentos.domain.issue import Issue, IssueRef
 from agentos.domain.package import Fate, Place, ReviewPackage, fates
 from agentos.domain.run import RunRef
 from agentos.ports.forge import PullRequest, ReviewThread
+from agentos.workflows.finalize.rules import merge_message
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.markdown import criteria_markdown
 from agentos.workflows.kit.package import cost, package_markdown
@@ -29,6 +30,7 @@ BASE, HEAD = "b" * 40, "a" * 40
 REF = IssueRef("demo", 1)
 ISSUE = Issue(REF, "Divide safely", "body", "digest")
 RUN = RunRef(7, REF, 2)
+LOCAL = Settings()
 SERVED = Deployment(
     HEAD, "command", "http://127.0.0.1:8000/", "", "Open it", "GET answered 200", "2026-01-01T00:00:00Z"
 )
@@ -49,25 +51,25 @@ PACKAGE = ReviewPackage(
 
 
 def test_the_pull_request_says_what_it_is_for_what_was_proved_and_who_made_it() -> None:
-    body = rules.pr_body(replace(ISSUE, url="https://forge/1"), BRIEF, report_of(BASE, HEAD, NOTE), RUN)
+    body = rules.pr_body(replace(ISSUE, url="https://forge/1"), BRIEF, report_of(BASE, HEAD, NOTE), RUN, LOCAL)
     for part in ("[#1](https://forge/1)", "AC-1: divide(1, 0)", "| test | pass | 0 |", "low", "run 2 of issue 1"):
         assert part in body
     assert body.endswith(marker(EffectKey("pr")))
-    assert "For issue #1:" in rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN)
+    assert "For issue #1:" in rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN, LOCAL)
 
 
 def test_the_same_change_always_reads_the_same_so_that_nothing_is_edited_in_vain() -> None:
-    bodies = {rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN) for _ in range(3)}
+    bodies = {rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN, LOCAL) for _ in range(3)}
     assert len(bodies) == 1
 
 
 @given(st.text(), st.text())
 def test_a_title_is_one_line_and_a_body_carries_one_mark_whatever_the_issue_says(title: str, summary: str) -> None:
     brief = replace(BRIEF, title=title)
-    assert "\n" not in rules.pr_title(brief)
-    assert len(rules.pr_title(brief)) <= rules.TITLE_CHARACTERS + 10
+    assert "\n" not in rules.pr_title(brief, LOCAL)
+    assert len(rules.pr_title(brief, LOCAL)) <= rules.TITLE_CHARACTERS + 10
     report = replace(report_of(BASE, HEAD, NOTE), summary=summary + marker(EffectKey("merge")))
-    assert rules.pr_body(ISSUE, brief, report, RUN).count("<!--") == 1
+    assert rules.pr_body(ISSUE, brief, report, RUN, LOCAL).count("<!--") == 1
 
 
 def test_only_an_open_pull_request_into_the_same_branch_is_gone_on_with() -> None:
@@ -159,6 +161,23 @@ def test_a_criterion_stands_in_its_table_with_what_it_says_in_one_short_line() -
 def test_an_unknown_price_is_never_shown_as_nothing() -> None:
     assert cost(Spend(1, 2, 3, None)) == "unknown price, 1 model call, 5 tokens"
     assert cost(Spend(2, 2, 3, 0.5)) == "$0.50, 2 model calls, 5 tokens"
+
+
+@pytest.mark.parametrize(
+    ("tracker", "forge", "title", "link"),
+    [
+        ("files", "local", "Report division by zero (#1)", "For issue #1:"),
+        ("github", "github", "Report division by zero (#1)", "For issue #1:"),
+        ("files", "github", "Report division by zero", "For issue 1:"),
+    ],
+)
+def test_a_number_of_another_place_is_no_link_to_a_strangers_issue(
+    tracker: str, forge: str, title: str, link: str
+) -> None:
+    settings = Settings(tracker=TrackerSettings(kind=tracker), forge=ForgeSettings(kind=forge))
+    assert rules.pr_title(BRIEF, settings) == title
+    assert rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN, settings).startswith(link)
+    assert merge_message(PACKAGE, settings).splitlines()[0] == title
 
 
 @given(st.text())
