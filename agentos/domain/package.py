@@ -43,7 +43,8 @@ class ReviewPackage:
     `reviewers`: the models that judged documents and change. `previous_sha`: the commit of the last package, empty for
     the first. `remark`: what the agent said where a cycle made no new commit. `undone`: rounds that made it worse.
     `protected`: the protected files that a person let through, each with what happens to it. `ci`: what the repository's
-    own checks came to; None where its forge runs none.
+    own checks came to; None where its forge runs none. `excess`: changed files outside the allowed scope, which a person
+    may have pushed. `rivals`: other open pull requests that are to close the issue, by address.
     """
 
     issue_number: int
@@ -62,6 +63,8 @@ class ReviewPackage:
     undone: tuple[Undone, ...] = ()
     protected: tuple[str, ...] = ()
     ci: CiResult | None = None
+    excess: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     @property
     def sha(self) -> str:

@@ -146,6 +146,14 @@ async def test_an_opened_pull_request_is_found_by_its_branch(yard: Yard) -> None
     assert await yard.forge.find_pr("agentos/7") is None
 
 
+async def test_the_open_pull_requests_are_those_that_are_neither_merged_nor_closed(yard: Yard) -> None:
+    assert await yard.forge.open_prs() == ()
+    _, pr = await opened(yard)
+    assert await yard.forge.open_prs() == (pr,)
+    await yard.forge.close_pr(pr.number)
+    assert await yard.forge.open_prs() == ()
+
+
 async def test_a_branch_has_one_open_pull_request(yard: Yard) -> None:
     _, pr = await opened(yard)
     await conflict(yard.forge.open_pr(DRAFT, PR))

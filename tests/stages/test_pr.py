@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from agentos.adapters.deployer.artifact import ArtifactDeployer
+from agentos.domain.effect import EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.package import Fate
 from agentos.domain.pipeline import Verdict
+from agentos.ports.forge import PullRequestDraft
 from agentos.workflows.kit.state import RunState
 from agentos.workflows.pr.graph import build, build_redeploy
 from tests.stages.conftest import Equip, commit, run_git
@@ -55,6 +57,20 @@ async def test_the_package_names_every_finding_with_its_model_and_fate(equip: Eq
         "agentos approve 1",
     ):
         assert part in text
+
+
+async def test_other_work_for_the_issue_and_files_outside_its_scope_are_named_before_anybody_reviews(
+    equip: Equip,
+) -> None:
+    made = await delivered(equip)
+    forge = made.stand.ctx.ports.forge
+    await forge.push("ann/zero", made.state["good_sha"], expected=None)
+    theirs = await forge.open_pr(PullRequestDraft("ann/zero", "main", "Divide", "Fixes #1"), EffectKey("hers"))
+    package = await made.package(await made.stand.run_stage(build(), made.state))
+    assert package.rivals == (theirs.url,)
+    assert package.excess == ()
+    [comment] = await made.said()
+    assert f"Other open pull requests for this issue: `{theirs.url}`." in comment
 
 
 async def test_the_invitation_carries_a_block_that_programs_can_read(equip: Equip) -> None:

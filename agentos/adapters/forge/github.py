@@ -59,6 +59,11 @@ class GitHubForge:
         newest = max((each for each in found if each.head.ref == branch), key=lambda each: each.number, default=None)
         return None if newest is None else _pull_request(newest)
 
+    async def open_prs(self) -> tuple[PullRequest, ...]:
+        """All open pull requests, oldest first."""
+        found = await self._api.pages("/pulls", PullAnswer, state="open", direction="asc")
+        return tuple(_pull_request(each) for each in found)
+
     async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:
         """A new pull request. Effect: one pull request. A branch with an open one is kind CONFLICT."""
         if await self.branch_head(draft.branch) is None:

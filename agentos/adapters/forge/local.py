@@ -52,6 +52,12 @@ class LocalForge:
         found = [record for record in await asyncio.to_thread(self._records.all) if record.branch == branch]
         return await self._current(found[-1]) if found else None
 
+    async def open_prs(self) -> tuple[PullRequest, ...]:
+        """All open pull requests, oldest first."""
+        records = await asyncio.to_thread(self._records.all)
+        found = [await self._current(record) for record in records if record.state == "open"]
+        return tuple(each for each in found if each.state == "open")
+
     async def get_pr(self, number: int) -> PullRequest:
         """The pull request with that number. Raises: OutsideError GONE."""
         return await self._current(await asyncio.to_thread(self._records.get, number))

@@ -27,16 +27,17 @@ def title_line(text: str) -> str:
 def numbered_title(title: str, number: int, settings: Settings) -> str:
     """`title` with the number of its issue; without, where the issue lives elsewhere than the forge: `#7` on GitHub is an
     issue of GitHub."""
-    return title if _is_foreign(settings) else f"{title} (#{number})"
+    return title if is_foreign(settings) else f"{title} (#{number})"
 
 
 def issue_link(issue: Issue, settings: Settings) -> str:
     """The issue as it is named in a text at the forge: by its address, where it has one."""
-    name = f"{'' if _is_foreign(settings) else '#'}{issue.ref.number}"
+    name = f"{'' if is_foreign(settings) else '#'}{issue.ref.number}"
     return f"[{name}]({issue.url})" if issue.url else name
 
 
-def _is_foreign(settings: Settings) -> bool:
+def is_foreign(settings: Settings) -> bool:
+    """Whether the number of an issue means another one at the forge."""
     return settings.forge.kind == "github" and settings.tracker.kind != "github"
 
 

@@ -23,7 +23,7 @@ def package_markdown(package: ReviewPackage, *, heading: str, what_now: tuple[st
 
 {change.stat()}, from `{change.base_sha[:SHORT]}` to `{change.head_sha[:SHORT]}` on `{place.branch}`.
 
-{bullets(f"`{file.path}` {_lines(file.insertions, file.deletions)}" for file in change.files)}{_protected(package.protected)}
+{bullets(f"`{file.path}` {_lines(file.insertions, file.deletions)}" for file in change.files)}{_to_know(package)}
 
 ## Acceptance criteria
 {criteria_markdown(change.criteria)}
@@ -54,7 +54,7 @@ def short_markdown(package: ReviewPackage) -> str:
 
 {package.change.summary or "The agent left no summary."}
 
-{package.change.stat()}{_protected(package.protected)}
+{package.change.stat()}{_to_know(package)}
 
 {criteria_markdown(package.change.criteria)}
 {_ci_line(package.ci)}
@@ -142,10 +142,16 @@ def cost(spend: Spend) -> str:
     return f"{usd}, {spend.calls} model call{plural}, {spend.input_tokens + spend.output_tokens} tokens"
 
 
-def _protected(files: tuple[str, ...]) -> str:
-    """The files that a person let through before they were published; nothing where there are none."""
-    listed = ", ".join("`{}`".format(each.replace("`", "'")) for each in files)
-    return f"\n\nProtected files, let through by a person: {listed}." if files else ""
+def _to_know(package: ReviewPackage) -> str:
+    """What a person should not overlook: protected and unasked-for files, and other work for the same issue; nothing where
+    there is none."""
+    lines = {
+        "Protected files, let through by a person": package.protected,
+        "Outside the allowed scope": package.excess,
+        "Other open pull requests for this issue": package.rivals,
+    }
+    listed = {name: ", ".join("`{}`".format(each.replace("`", "'")) for each in found) for name, found in lines.items()}
+    return "".join(f"\n\n{name}: {each}." for name, each in listed.items() if each)
 
 
 def _undone(rounds: tuple[Undone, ...]) -> str:

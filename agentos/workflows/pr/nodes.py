@@ -16,7 +16,7 @@ from agentos.domain.pipeline import Gate
 from agentos.ports.agent import AgentFinished
 from agentos.ports.deployer import DeployRequest
 from agentos.ports.forge import PullRequestDraft
-from agentos.workflows.kit.blocks import defused
+from agentos.workflows.kit.blocks import defused, is_foreign
 from agentos.workflows.kit.board import say
 from agentos.workflows.kit.branch import foreign_commits
 from agentos.workflows.kit.ci import kept_result
@@ -24,6 +24,7 @@ from agentos.workflows.kit.cleanup import PR_CLOSED
 from agentos.workflows.kit.deployment import deploy_request
 from agentos.workflows.kit.package import commands, package_markdown
 from agentos.workflows.kit.records import dump, load
+from agentos.workflows.kit.scope import outside, scopes_of
 from agentos.workflows.kit.state import RunState, with_item
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.verdict import blocked, passed
@@ -214,8 +215,18 @@ async def _package(state: RunState, step: Step) -> ReviewPackage:
         undone=tuple([await step.document(Undone, ref.sha256) for ref in refs if rules.is_undone(ref)]),
         protected=tuple(state.get("protected", {}).get("files", ())),
         ci=await kept_result(state, step),
+        excess=tuple(outside([file.path for file in report.files], scopes_of(brief, step.ctx.settings))),
+        rivals=await _rivals(state, step),
     )
     return replace(made, remark=await _last_words(state, step)) if made.repeats else made
+
+
+async def _rivals(state: RunState, step: Step) -> tuple[str, ...]:
+    """Others' open pull requests for this issue; none where a number means another issue there."""
+    if is_foreign(step.ctx.settings):
+        return ()
+    issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
+    return rules.rivals(await step.ctx.ports.forge.open_prs(), issue, state["branch"])
 
 
 async def _reviews(step: Step, refs: tuple[ArtifactRef, ...]) -> tuple[tuple[JudgedFinding, ...], tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """What the stage writes for people, and what it may push: pure functions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -60,6 +60,28 @@ def pr_body(issue: Issue, brief: IssueBrief, report: ChangeReport, run: RunRef, 
 Made by AgentOS, run {run.number} of issue {run.issue.number}.
 """
     return f"{defused(text)}\n{marker(PR)}"
+
+
+_CLOSING = re.compile(
+    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:(?P<repo>[\w.-]+/[\w.-]+)?#|(?P<url>https?://\S+)/issues/)(?P<number>\d+)\b",
+    re.IGNORECASE,
+)
+"""How GitHub is told which issue a pull request closes."""
+
+
+def rivals(found: Iterable[PullRequest], issue: Issue, branch: str) -> tuple[str, ...]:
+    """The addresses of the open pull requests of other branches that say they close `issue`."""
+    return tuple(each.url for each in found if each.branch != branch and _closes(f"{each.title}\n{each.body}", issue))
+
+
+def _closes(text: str, issue: Issue) -> bool:
+    here, place = issue.ref.repo.lower(), issue.url.lower().rpartition("/issues/")[0]
+    for said in _CLOSING.finditer(text):
+        repo, url = (said["repo"] or "").lower(), (said["url"] or "").lower()
+        elsewhere = (repo and not here.endswith(f"/{repo}")) or (url and url != place)
+        if int(said["number"]) == issue.ref.number and not elsewhere:
+            return True
+    return False
 
 
 def is_ours(found: PullRequest | None, base: str) -> bool:

@@ -21,7 +21,7 @@ from agentos.ports.forge import PullRequest, ReviewThread
 from agentos.workflows.finalize.rules import merge_message
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.markdown import criteria_markdown
-from agentos.workflows.kit.package import cost, package_markdown
+from agentos.workflows.kit.package import cost, package_markdown, short_markdown
 from agentos.workflows.pr import rules
 from tests.stages.delivery import NOTE, report_of
 from tests.stages.documents import BRIEF
@@ -56,6 +56,37 @@ def test_the_pull_request_says_what_it_is_for_what_was_proved_and_who_made_it() 
         assert part in body
     assert body.endswith(marker(EffectKey("pr")))
     assert "For issue #1:" in rules.pr_body(ISSUE, BRIEF, report_of(BASE, HEAD, NOTE), RUN, LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_rival"),
+    [
+        ("Fixes #1", True),
+        ("a\n\ncloses: #1.", True),
+        ("resolved acme/todo#1", True),
+        ("Close https://github.com/acme/todo/issues/1", True),
+        ("Fixes #12", False),
+        ("see #1", False),
+        ("prefixes #1", False),
+        ("fixes acme/other#1", False),
+        ("fixes https://github.com/acme/other/issues/1", False),
+    ],
+)
+def test_a_rival_is_a_pull_request_of_another_branch_that_says_it_closes_the_issue(said: str, is_rival: bool) -> None:
+    issue = replace(ISSUE, ref=IssueRef("github.com/acme/todo", 1), url="https://github.com/acme/todo/issues/1")
+    other = replace(PR, number=9, url="https://github.com/acme/todo/pull/9", branch="ann/zero", body=said)
+    assert rules.rivals([replace(PR, body=said), other], issue, PR.branch) == ((other.url,) if is_rival else ())
+    assert rules.rivals([replace(other, title=said, body="")], issue, PR.branch) == ((other.url,) if is_rival else ())
+
+
+def test_what_must_not_be_overlooked_is_named_and_nothing_else() -> None:
+    seen = replace(PACKAGE, excess=("setup.py", "a`b"), rivals=("https://github.com/acme/todo/pull/9",))
+    for text in (package_markdown(seen, heading="H", what_now=()), short_markdown(seen)):
+        assert "Outside the allowed scope: `setup.py`, `a'b`." in text
+        assert "Other open pull requests for this issue: `https://github.com/acme/todo/pull/9`." in text
+    for text in (package_markdown(PACKAGE, heading="H", what_now=()), short_markdown(PACKAGE)):
+        assert "Outside" not in text
+        assert "Other open" not in text
 
 
 def test_the_same_change_always_reads_the_same_so_that_nothing_is_edited_in_vain() -> None:
