@@ -21,6 +21,8 @@ from agentos.workflows.orchestrator import state as states
 from agentos.workflows.orchestrator.config import require_known_version, thread_config
 from agentos.workflows.orchestrator.graph import TARGETS, stage_graphs
 from agentos.workflows.orchestrator.state import OrchestrationState, initial, resumed
+from tests.stages.delivery import NOTE, report_of
+from tests.stages.documents import BRIEF
 
 ORDER = ["triage", "lld", "spec", "impl", "pr", "review", "finalize"]
 TRIVIAL = ["triage", "impl", "pr", "review", "finalize"]
@@ -400,3 +402,16 @@ def test_the_documents_a_run_takes_over_are_kinds_the_store_knows_or_names_of_th
     names = {str(name) for kept in states._DOCUMENTS_BY.values() for name in kept}
     assert names - {"baseline", "session", "change"} <= {str(kind) for kind in ArtifactKind}
     assert {str(route) for route in Route} == {"full", "trivial", "split"}
+
+
+def test_the_gate_before_the_pull_request_shows_what_was_measured_and_names_protected_files() -> None:
+    report = report_of("b" * 40, "a" * 40, NOTE)
+    asked = rules.change_gate(BRIEF, report, ("setup.py",))
+    assert (asked.gate, asked.subject, asked.evidence) == (Gate.BEFORE_PR, "a" * 40, ("setup.py",))
+    assert "setup.py" in asked.summary
+    assert "rotected" not in rules.change_gate(BRIEF, report, ()).summary
+
+
+def test_the_end_of_a_run_that_merged_nothing_is_told_with_its_reason() -> None:
+    assert rules.ended_comment(3, Outcome.CANCELLED, "") == "Run #3 ended: **cancelled**."
+    assert rules.ended_comment(3, Outcome.CANCELLED, "Not <!-- now").endswith("\n\nNot &lt;!-- now")
