@@ -20,6 +20,7 @@ from hypothesis import settings
 FLOORS = Path(__file__).parent / "floors.toml"
 EXAMPLES = {"": 100, "check": 100, "test": 100, "full": 7_000}
 """Suite -> how often a property is tried; without a suite, somebody runs one file."""
+LONGEST_S = 3600
 PROPERTY, EXCUSE = "figure", "excuse"
 Figure = Callable[[str, int], None]
 Excuse = Callable[[str, str], None]
@@ -99,6 +100,14 @@ def _load_profile(suite: str) -> None:
     derandomize = bool(os.environ.get("CI"))
     settings.register_profile("ours", deadline=None, max_examples=EXAMPLES[suite], derandomize=derandomize)
     settings.load_profile("ours")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A property with all its examples takes minutes: its own bound, where it has one, is meant for fewer."""
+    if config.getoption("suite") == "full":
+        for item in items:
+            if item.get_closest_marker("examples"):
+                item.add_marker(pytest.mark.timeout(LONGEST_S), append=False)
 
 
 def _count_examples(item: pytest.Item) -> Callable[[], int] | None:
