@@ -9,7 +9,7 @@ from agentos.workflows.finalize.merging import package_of
 from agentos.workflows.finalize.reply import FollowUpsReply
 from agentos.workflows.finalize.rules import FollowUps
 from agentos.workflows.finalize.verifying import VERIFICATION
-from agentos.workflows.kit.board import say
+from agentos.workflows.kit.board import close_issue, say
 from agentos.workflows.kit.checks import Measured
 from agentos.workflows.kit.markdown import brief_markdown, checks_markdown, findings_markdown
 from agentos.workflows.kit.state import RunState, used, with_item
@@ -103,16 +103,8 @@ async def _close_out(state: RunState, step: Step) -> CloseOut:
 
 async def close(state: RunState, step: Step) -> RunState:
     """The issue is closed, with what became of it."""
-    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
     record = await step.document(CloseOut, state["artifacts"][ArtifactKind.CLOSEOUT])
-
-    async def find() -> Found | None:
-        return None if (await tracker.get(issue.number)).is_open else {"closed": issue.number}
-
-    async def act() -> None:
-        await tracker.close(issue, rules.resolution(record))
-
-    await step.once("close", find=find, act=act, version=record.merge_sha, consent=False)
+    await close_issue(step, rules.resolution(record), version=record.merge_sha)
     return {}
 
 

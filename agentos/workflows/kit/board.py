@@ -56,6 +56,19 @@ async def say(step: Step, key: str, text: str, *, consent: bool = True) -> None:
         await _unless_left_alone(step, EffectKey(key), find, act)
 
 
+async def close_issue(step: Step, text: str, *, version: str) -> None:
+    """Effect: the issue is closed with `text`, once for each `version`. One that is to be left alone stays as it is."""
+    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
+
+    async def find() -> Found | None:
+        return None if (await tracker.get(issue.number)).is_open else {"closed": issue.number}
+
+    async def act() -> None:
+        await tracker.close(issue, text)
+
+    await _unless_left_alone(step, EffectKey("close"), find, act, version)
+
+
 async def show_timeline(step: Step) -> None:
     """Effect: the issue's one status comment tells the run as the store has it now. Repeating is harmless."""
     await keep_comment(step, STATUS_COMMENT, timeline_markdown(await _timeline(step)))

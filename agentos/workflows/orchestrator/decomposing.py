@@ -6,6 +6,7 @@ from agentos.domain.effect import EffectKey
 from agentos.domain.issue import IssueDraft
 from agentos.domain.pipeline import Outcome
 from agentos.workflows.kit.blocks import defused, title_line
+from agentos.workflows.kit.board import close_issue
 from agentos.workflows.kit.markdown import bullets
 from agentos.workflows.kit.state import RunState, used, with_item
 from agentos.workflows.kit.step import Found, Step
@@ -39,17 +40,8 @@ async def file_part(state: RunState, step: Step) -> RunState:
 
 async def close_decomposed(state: RunState, step: Step) -> RunState:
     """The issue is closed as its parts, none of which is done."""
-    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
     text = resolution(await _brief(state, step), state.get("parts", []))
-
-    async def find() -> Found | None:
-        return None if (await tracker.get(issue.number)).is_open else {"closed": issue.number}
-
-    async def act() -> None:
-        await tracker.close(issue, text)
-
-    version = f"decomposed:{state['artifacts'][ArtifactKind.BRIEF]}"
-    await step.once("close", find=find, act=act, version=version, consent=False)
+    await close_issue(step, text, version=f"decomposed:{state['artifacts'][ArtifactKind.BRIEF]}")
     return {"outcome": Outcome.DECOMPOSED}
 
 

@@ -12,12 +12,12 @@ from agentos.domain.status import WaitKind
 from agentos.ports.agent import AgentFinished
 from agentos.ports.notifier import Notice
 from agentos.workflows.kit.blocks import defused
-from agentos.workflows.kit.board import INTAKE_COMMENT, keep_comment, say
+from agentos.workflows.kit.board import INTAKE_COMMENT, close_issue, keep_comment, say
 from agentos.workflows.kit.pause import awaited, decided
 from agentos.workflows.kit.protection import undecided_files
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState, one_more, used
-from agentos.workflows.kit.step import Found, Step
+from agentos.workflows.kit.step import Step
 from agentos.workflows.kit.verdict import blocked
 from agentos.workflows.orchestrator.decomposing import resolution
 from agentos.workflows.orchestrator.rules import (
@@ -100,17 +100,9 @@ async def close_unchanged(state: RunState, step: Step) -> RunState:
     """An issue for which nothing had to be changed is closed, with why; any other one stays as it is."""
     if state["outcome"] != Outcome.NO_CHANGE:
         return {}
-    tracker, issue = step.ctx.ports.tracker, step.ctx.issue
     session = await step.document(AgentFinished, state["artifacts"]["session"])
     text = defused(f"Nothing had to be changed.\n\n{session.summary}")
-
-    async def find() -> Found | None:
-        return None if (await tracker.get(issue.number)).is_open else {"closed": issue.number}
-
-    async def act() -> None:
-        await tracker.close(issue, text)
-
-    await step.once("close", find=find, act=act, version=f"no_change:{step.ctx.run.number}", consent=False)
+    await close_issue(step, text, version=f"no_change:{step.ctx.run.number}")
     return {}
 
 
