@@ -80,6 +80,7 @@ def derived_pages() -> dict[str, str]:
     from agentos.runs.artifact_page import artifact_page, artifact_schemas
     from agentos.runs.block_page import block_page, block_schemas
     from agentos.runs.document import RunDocument
+    from agentos.runs.event_schemas import event_schemas
     from agentos.workflows.orchestrator.drawing import pipeline_page
     from tests.comment_examples import comments_page
 
@@ -87,6 +88,7 @@ def derived_pages() -> dict[str, str]:
     documents = {f"schemas/{name}": schema for name, schema in schemas().items()}
     documents |= {f"schemas/artifact-{name}": schema for name, schema in artifact_schemas().items()}
     documents |= {f"schemas/block-{name}": schema for name, schema in block_schemas().items()}
+    documents |= {f"schemas/event-{name}": schema for name, schema in event_schemas().items()}
     documents["run"] = draft | RunDocument.model_json_schema(by_alias=True)
     return {
         "docs/reference/pipeline.md": pipeline_page(),

@@ -14,6 +14,7 @@ from agentos.domain.event import EventKind
 from agentos.domain.failure import FailureKind
 from agentos.domain.pipeline import TABLE, Stage
 from agentos.domain.status import Status
+from agentos.runs.event_schemas import event_schemas
 from agentos.runs.result import ExitCode
 from agentos.workflows.orchestrator.drawing import diagram, pipeline_page
 from tests.architecture.tree import ROOT, modules, parsed, tracked
@@ -192,6 +193,8 @@ def test_every_event_is_listed_with_the_keys_it_is_written_with() -> None:
     written = _written()
     assert {"tries", "verdict", "due_at", "number"} <= {key for _, key in written}
     assert sorted((kind, key) for kind, key in written if key not in listed[kind]) == []
+    known = {kind: set(schema["properties"]) for kind, schema in event_schemas().items()}
+    assert known == listed
 
 
 def test_every_requirement_has_one_row_with_an_honest_status() -> None:

@@ -5,10 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 
 from agentos.runs.block_page import block_schemas
+from agentos.runs.event_schemas import event_schemas
 from tests.canaries import bare, spelled
 from tests.github.fake import TOKEN, US, FakeGitHub, Heard
 
@@ -37,6 +39,14 @@ def require_readable(hub: FakeGitHub) -> None:
         assert version == "v1"
         jsonschema.validate(json.loads(data), schemas[kind])
     assert len(lines) == sum(text.count("<!--") for text in _ours(hub)), "nothing hidden but such lines"
+
+
+def require_fits(event: dict[str, Any]) -> str:
+    """The kind of a ledger's line, whose `data` fits the schema that is published of it and holds no other key."""
+    schema = event_schemas()[event["kind"]]
+    jsonschema.validate(event["data"], schema)
+    assert set(event["data"]) <= set(schema["properties"]), event
+    return str(event["kind"])
 
 
 def require_each_once(hub: FakeGitHub) -> None:
