@@ -20,7 +20,7 @@ from agentos.domain.run import Run
 from agentos.domain.status import TERMINAL, JobState, WaitKind
 from agentos.runs.decide import told
 from agentos.runs.desk import ENTRY, Desk
-from agentos.runs.heeding import heeding, is_told, last_word, standing_order
+from agentos.runs.heeding import heeding, is_told, last_word
 from agentos.runs.listening import listen
 from agentos.runs.ownership import own
 from agentos.runs.reconcile import ends, heed_issue, noticed
@@ -153,7 +153,7 @@ class _Drive:
             async with heeding(self.desk, self.run.ref.id, self.control):
                 await self._run(ctx, graph)
         except GraphDrained:
-            order = await standing_order(self.desk, self.run.ref.id)
+            order = await self.desk.store.decisions.order(self.run.ref.id)
             if order is not None and order.decision.kind is DecisionKind.CANCEL:
                 await self._run(ctx, graph)
             elif not await self._pause_if_held():
@@ -161,7 +161,7 @@ class _Drive:
 
     async def _pause_if_held(self) -> bool:
         """Whether the run is on hold. Effect: then it is paused, and says by whom and why."""
-        order = await standing_order(self.desk, self.run.ref.id)
+        order = await self.desk.store.decisions.order(self.run.ref.id)
         if order is None or order.decision.kind is not DecisionKind.HOLD:
             return False
         await self._take(order)

@@ -11,18 +11,9 @@ from agentos.domain.error import OutsideError
 from agentos.domain.run import Run
 from agentos.domain.status import JobState
 from agentos.runs.desk import Desk
-from agentos.store.decisions import DecisionRow
 
 AGAIN_S = 5.0
 """Between two tries to listen to a database that broke off; a decision of that time is read when it is back."""
-
-
-async def standing_order(desk: Desk, run_id: int) -> DecisionRow | None:
-    """What stands against the run's going on: a cancel that was not carried out yet, else the hold it is under."""
-    for row in await desk.store.decisions.pending(run_id):
-        if row.decision.kind is DecisionKind.CANCEL:
-            return row
-    return await desk.store.decisions.hold(run_id)
 
 
 async def last_word(desk: Desk, run: Run) -> int:
@@ -32,7 +23,7 @@ async def last_word(desk: Desk, run: Run) -> int:
 
 async def is_told(desk: Desk, run: Run, *, after: int) -> bool:
     """Whether somebody decided something since the decision `after` that the run did not do yet."""
-    order = await standing_order(desk, run.ref.id)
+    order = await desk.store.decisions.order(run.ref.id)
     if order is not None:
         undone = order.decision.kind is DecisionKind.CANCEL or run.job is not JobState.PAUSED
         return order.id > after and undone
@@ -72,7 +63,7 @@ async def heeding(desk: Desk, run_id: int, control: RunControl) -> AsyncIterator
 async def _until_ordered(desk: Desk, run_id: int, control: RunControl, over: asyncio.Event) -> None:
     async with contextlib.aclosing(desk.store.decisions.recorded(run_id)) as turns:
         async for _ in turns:
-            order = await standing_order(desk, run_id)
+            order = await desk.store.decisions.order(run_id)
             if order is not None:
                 control.request_drain(order.decision.kind)
             # Python 3.11's wait_for, inside the pool, may swallow the cancelling: then nobody would end us.

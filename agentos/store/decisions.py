@@ -29,6 +29,10 @@ _PENDING = "SELECT * FROM decisions WHERE run_id = %s AND consumed_at IS NULL OR
 _OF_RUN = "SELECT * FROM decisions WHERE run_id = %s ORDER BY id"
 _HOLD = """
     SELECT * FROM decisions WHERE run_id = %s AND decision ->> 'kind' IN ('hold', 'resume') ORDER BY id DESC LIMIT 1"""
+_ORDER = """
+    SELECT * FROM decisions WHERE run_id = %s
+    AND (decision ->> 'kind' IN ('hold', 'resume') OR (decision ->> 'kind' = 'cancel' AND consumed_at IS NULL))
+    ORDER BY decision ->> 'kind' = 'cancel' DESC, id DESC LIMIT 1"""
 _CONSUME = """
     UPDATE decisions SET consumed_at = coalesce(consumed_at, clock_timestamp()) FROM fence
     WHERE id = %(id)s AND run_id = %(run_id)s RETURNING id"""
@@ -70,9 +74,11 @@ class DecisionStore:
 
     async def hold(self, run_id: int) -> DecisionRow | None:
         """The hold that stands: the run is on hold from it until somebody resumes it, whether or not it stopped yet."""
-        row = await self._db.row(_HOLD, (run_id,))
-        found = None if row is None else _decided(row)
-        return found if found is not None and found.decision.kind is DecisionKind.HOLD else None
+        return _unless_resumed(await self._db.row(_HOLD, (run_id,)))
+
+    async def order(self, run_id: int) -> DecisionRow | None:
+        """What stands against the run's going on: a cancel that was not carried out yet, else the hold it is under."""
+        return _unless_resumed(await self._db.row(_ORDER, (run_id,)))
 
     async def recorded(self, run_id: int) -> AsyncGenerator[None, None]:
         """One turn at once, then one after every decision about the run; ends only with its reader. Nothing is polled.
@@ -102,6 +108,11 @@ class DecisionStore:
         async with self._db.connection() as conn:
             if await write(conn, fence, _CONSUME, {"id": decision_id}) is None:
                 raise BugError(f"decision {decision_id} is not one about run {fence.run_id}")
+
+
+def _unless_resumed(row: DictRow | None) -> DecisionRow | None:
+    found = None if row is None else _decided(row)
+    return None if found is None or found.decision.kind is DecisionKind.RESUME else found
 
 
 def _decided(row: DictRow) -> DecisionRow:

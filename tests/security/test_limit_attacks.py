@@ -78,7 +78,7 @@ ATTACKS = {
     "zombies": Attack(python(FORKS.format(child="os._exit(0)")), "processes", held=True),
     "processes that are never the same": Attack(
         python("import os\nwhile True:\n  if os.fork(): os._exit(0)") + "& sleep 60",
-        "processor time",
+        "processes|processor time",
         timed_out=True,
         timeout_s=3,
     ),
