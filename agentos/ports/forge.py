@@ -94,8 +94,8 @@ class Forge(Protocol):
         """The newest pull request whose head is `branch`, open or not."""
         ...
 
-    async def open_prs(self) -> tuple[PullRequest, ...]:
-        """All open pull requests, anybody's, oldest first, read to the last page."""
+    async def other_prs(self, branch: str) -> tuple[PullRequest, ...]:
+        """All open pull requests but those of `branch`, anybody's, oldest first, read to the last page."""
         ...
 
     async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:

@@ -62,13 +62,12 @@ async def noticed(ctx: RunContext, state: RunState, asked: "Interrupt") -> Decis
     wait = load(Wait, asked.value)
     looks = state.get("pr_number") and not state.get("merge_sha")
     found = await ctx.ports.forge.find_pr(state["branch"]) if looks else None
-    if found is not None and wait.kind is WaitKind.REVIEW:
-        await _require_reviewable(ctx, found)
     kind = meant_by(found, wait)
-    if kind is None and found is not None and wait.kind is WaitKind.REVIEW and (head := await _pushed(ctx, state)):
-        return Decision(
-            DecisionKind.FEEDBACK, "agentos", f"{OF_A_PUSH}{head}", "", subject=wait.subject, wait_id=asked.id
-        )
+    if found is not None and found.state != "merged" and wait.kind is WaitKind.REVIEW:
+        head = _reviewable(found, await ctx.ports.forge.branch_head(found.branch))
+        if await _is_pushed(ctx, state, head):
+            source = f"{OF_A_PUSH}{head}"
+            return Decision(DecisionKind.FEEDBACK, "agentos", source, "", subject=wait.subject, wait_id=asked.id)
     if kind is None or found is None:
         # At its bound the edit is what the run waits with: only a person lets it go on.
         return await reopened(ctx, state, asked.id) if wait.code != MAX_EDITS else None
@@ -76,28 +75,27 @@ async def noticed(ctx: RunContext, state: RunState, asked: "Interrupt") -> Decis
     return Decision(kind, "agentos", source, "it was merged by hand", subject=wait.subject, wait_id=asked.id)
 
 
-async def _require_reviewable(ctx: RunContext, pr: PullRequest) -> None:
-    """Raises: OutsideError where a person closed the pull request that is reviewed, or deleted its branch."""
-    if pr.state == "merged":
-        return
-    if await ctx.ports.forge.branch_head(pr.branch) is None:
+def _reviewable(pr: PullRequest, head: str | None) -> str:
+    """The `head` of the branch that is reviewed.
+
+    Raises: OutsideError where a person closed the pull request or deleted its branch.
+    """
+    if head is not None and pr.state == "open":
+        return head
+    if head is None:
         what, mend = f"the branch {pr.branch} was deleted by hand", f"restore it, and see that {pr.url} is open"
-    elif pr.state == "closed":
-        what, mend = f"pull request {pr.number} was closed by hand", f"reopen {pr.url}"
     else:
-        return
+        what, mend = f"pull request {pr.number} was closed by hand", f"reopen {pr.url}"
     raise OutsideError(
         f"{what}, so there is nothing to review: {mend}, then retry; or reject", kind=FailureKind.CONFLICT
     )
 
 
-async def _pushed(ctx: RunContext, state: RunState) -> str:
-    """The commit that a person pushed to the run's branch; empty where it holds what the run made, or less."""
-    head = await ctx.ports.forge.branch_head(state["branch"])
-    if head is None or head == state["good_sha"]:
-        return ""
-    known = await ctx.repo.resolve(head) is not None and await ctx.repo.is_ancestor(head, state["good_sha"])
-    return "" if known else head
+async def _is_pushed(ctx: RunContext, state: RunState, head: str) -> bool:
+    """Whether a person pushed `head`: the run made neither it nor anything that holds it."""
+    if head == state["good_sha"]:
+        return False
+    return await ctx.repo.resolve(head) is None or not await ctx.repo.is_ancestor(head, state["good_sha"])
 
 
 def meant_by(found: PullRequest | None, wait: Wait) -> DecisionKind | None:

@@ -146,12 +146,13 @@ async def test_an_opened_pull_request_is_found_by_its_branch(yard: Yard) -> None
     assert await yard.forge.find_pr("agentos/7") is None
 
 
-async def test_the_open_pull_requests_are_those_that_are_neither_merged_nor_closed(yard: Yard) -> None:
-    assert await yard.forge.open_prs() == ()
+async def test_other_pull_requests_are_those_of_other_branches_that_are_neither_merged_nor_closed(yard: Yard) -> None:
+    assert await yard.forge.other_prs("another") == ()
     _, pr = await opened(yard)
-    assert await yard.forge.open_prs() == (pr,)
+    assert await yard.forge.other_prs("another") == (pr,)
+    assert await yard.forge.other_prs(BRANCH) == ()
     await yard.forge.close_pr(pr.number)
-    assert await yard.forge.open_prs() == ()
+    assert await yard.forge.other_prs("another") == ()
 
 
 async def test_a_branch_has_one_open_pull_request(yard: Yard) -> None:

@@ -59,10 +59,10 @@ class GitHubForge:
         newest = max((each for each in found if each.head.ref == branch), key=lambda each: each.number, default=None)
         return None if newest is None else _pull_request(newest)
 
-    async def open_prs(self) -> tuple[PullRequest, ...]:
-        """All open pull requests, oldest first."""
+    async def other_prs(self, branch: str) -> tuple[PullRequest, ...]:
+        """All open pull requests but those of `branch`, oldest first."""
         found = await self._api.pages("/pulls", PullAnswer, state="open", direction="asc")
-        return tuple(_pull_request(each) for each in found)
+        return tuple(_pull_request(each) for each in found if each.head.ref != branch)
 
     async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:
         """A new pull request. Effect: one pull request. A branch with an open one is kind CONFLICT."""

@@ -52,10 +52,12 @@ class LocalForge:
         found = [record for record in await asyncio.to_thread(self._records.all) if record.branch == branch]
         return await self._current(found[-1]) if found else None
 
-    async def open_prs(self) -> tuple[PullRequest, ...]:
-        """All open pull requests, oldest first."""
+    async def other_prs(self, branch: str) -> tuple[PullRequest, ...]:
+        """All open pull requests but those of `branch`, oldest first."""
         records = await asyncio.to_thread(self._records.all)
-        found = [await self._current(record) for record in records if record.state == "open"]
+        found = [
+            await self._current(record) for record in records if record.state == "open" and record.branch != branch
+        ]
         return tuple(each for each in found if each.state == "open")
 
     async def get_pr(self, number: int) -> PullRequest:

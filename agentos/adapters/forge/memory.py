@@ -50,9 +50,11 @@ class MemoryForge:
         found = next((each for each in reversed(self._pull_requests) if each.branch == branch), None)
         return self._current(found) if found else None
 
-    async def open_prs(self) -> tuple[PullRequest, ...]:
-        """All open pull requests, oldest first."""
-        return tuple(self._current(each) for each in self._pull_requests if each.state == "open")
+    async def other_prs(self, branch: str) -> tuple[PullRequest, ...]:
+        """All open pull requests but those of `branch`, oldest first."""
+        return tuple(
+            self._current(each) for each in self._pull_requests if each.state == "open" and each.branch != branch
+        )
 
     async def open_pr(self, draft: PullRequestDraft, key: EffectKey) -> PullRequest:
         """A new pull request. Effect: one pull request. A branch with an open one is kind CONFLICT."""

@@ -226,7 +226,7 @@ async def _rivals(state: RunState, step: Step) -> tuple[str, ...]:
     if is_foreign(step.ctx.settings):
         return ()
     issue = await step.ctx.ports.tracker.get(step.ctx.issue.number)
-    return rules.rivals(await step.ctx.ports.forge.open_prs(), issue, state["branch"])
+    return rules.rivals(await step.ctx.ports.forge.other_prs(state["branch"]), issue)
 
 
 async def _reviews(step: Step, refs: tuple[ArtifactRef, ...]) -> tuple[tuple[JudgedFinding, ...], tuple[str, ...]]:

@@ -69,9 +69,9 @@ _CLOSING = re.compile(
 """How GitHub is told which issue a pull request closes."""
 
 
-def rivals(found: Iterable[PullRequest], issue: Issue, branch: str) -> tuple[str, ...]:
-    """The addresses of the open pull requests of other branches that say they close `issue`."""
-    return tuple(each.url for each in found if each.branch != branch and _closes(f"{each.title}\n{each.body}", issue))
+def rivals(found: Iterable[PullRequest], issue: Issue) -> tuple[str, ...]:
+    """The addresses of the pull requests that say they close `issue`."""
+    return tuple(each.url for each in found if _closes(f"{each.title}\n{each.body}", issue))
 
 
 def _closes(text: str, issue: Issue) -> bool:

@@ -72,11 +72,11 @@ def test_the_pull_request_says_what_it_is_for_what_was_proved_and_who_made_it() 
         ("fixes https://github.com/acme/other/issues/1", False),
     ],
 )
-def test_a_rival_is_a_pull_request_of_another_branch_that_says_it_closes_the_issue(said: str, is_rival: bool) -> None:
+def test_a_rival_is_another_pull_request_that_says_it_closes_the_issue(said: str, is_rival: bool) -> None:
     issue = replace(ISSUE, ref=IssueRef("github.com/acme/todo", 1), url="https://github.com/acme/todo/issues/1")
     other = replace(PR, number=9, url="https://github.com/acme/todo/pull/9", branch="ann/zero", body=said)
-    assert rules.rivals([replace(PR, body=said), other], issue, PR.branch) == ((other.url,) if is_rival else ())
-    assert rules.rivals([replace(other, title=said, body="")], issue, PR.branch) == ((other.url,) if is_rival else ())
+    assert rules.rivals([other], issue) == ((other.url,) if is_rival else ())
+    assert rules.rivals([replace(other, title=said, body="")], issue) == ((other.url,) if is_rival else ())
 
 
 def test_what_must_not_be_overlooked_is_named_and_nothing_else() -> None:
