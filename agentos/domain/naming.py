@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SLUG_LENGTH = 40
+COMMENT_LIMIT_CHARACTERS = 60_000
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _INVISIBLE = re.compile("[\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]")
@@ -24,6 +25,16 @@ def clean_text(text: str) -> str:
     text = _ANSI.sub("", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _INVISIBLE.sub("", _CONTROL.sub("", text))
+
+
+def fitted(text: str) -> str:
+    """`text` cleaned and, where it is too long for a comment, cut at a line end with a last line that says so."""
+    text = clean_text(text)
+    if len(text) <= COMMENT_LIMIT_CHARACTERS:
+        return text
+    note = f"\n\n[cut here: the text has {len(text)} characters, a comment takes {COMMENT_LIMIT_CHARACTERS}]"
+    room = text[: COMMENT_LIMIT_CHARACTERS - len(note)]
+    return (room.rpartition("\n")[0] or room) + note
 
 
 def slug(text: str, *, most: int = SLUG_LENGTH) -> str:

@@ -163,13 +163,16 @@ def replies() -> dict[tuple[str, str, int], list[dict[str, Any]]]:
             {"tool_calls": [{"name": "bash", "args": {"command": "ls"}}]},
             *_submit("shout exists"),
         ],
-        ("impl", "implementer", 2): [_write("greet.py", SHOUT_RIGHT), *_submit("shout is loud")],
+        ("impl", "implementer", 2): [
+            _write("greet.py", SHOUT_RIGHT),
+            *_submit("shout is loud, closes #9; thanks @octocat"),
+        ],
         ("impl", "foresight", 1): [{"json": FORESIGHT}],  # asked for where there is no design
         ("impl", "reviewer", 1): [_approve("Right and tested.")],
         ("review", "implementer", 1): [
             _write("greet.py", SHOUT_LOUD),
             _write("tests/test_shout.py", TEST_LOUD),
-            *_submit("it ends with an exclamation mark"),
+            *_submit("it ends with an exclamation mark, fixes #9, as @octocat said"),
         ],
         ("review", "reviewer", 1): [_approve("Still right.")],
         ("finalize", "drafter", 1): [{"json": FOLLOW_UPS}],

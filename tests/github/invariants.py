@@ -12,6 +12,7 @@ import jsonschema
 from agentos.runs.block_page import block_schemas
 from agentos.runs.event_schemas import event_schemas
 from tests.canaries import bare, spelled
+from tests.github.acts import acts_in
 from tests.github.fake import TOKEN, US, FakeGitHub, Heard
 
 KEY = re.compile(r"<!-- agentos:effect v1 .*?-->")
@@ -28,6 +29,7 @@ def require_invariants(hub: FakeGitHub, *folders: Path, canaries: Iterable[str] 
     require_approved(hub)
     require_tested(hub)
     require_readable(hub)
+    require_harmless(hub)
     require_silence(hub, *folders, canaries=canaries)
 
 
@@ -39,6 +41,11 @@ def require_readable(hub: FakeGitHub) -> None:
         assert version == "v1"
         jsonschema.validate(json.loads(data), schemas[kind])
     assert len(lines) == sum(text.count("<!--") for text in _ours(hub)), "nothing hidden but such lines"
+
+
+def require_harmless(hub: FakeGitHub) -> None:
+    """Nothing we wrote calls somebody by name or closes an issue."""
+    assert [found for text in _ours(hub) for found in acts_in(text)] == []
 
 
 def require_fits(event: dict[str, Any]) -> str:

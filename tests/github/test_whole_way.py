@@ -12,7 +12,7 @@ from tests.e2e.conftest import Desk, toy  # noqa: F401 - a fixture
 from tests.github.board import Project
 from tests.github.ci import ACTIONS, deploy, first_red, report
 from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US, FakeGitHub
-from tests.github.invariants import require_fits, require_readable, require_tested
+from tests.github.invariants import require_fits, require_harmless, require_readable, require_tested
 from tests.github.server import API, Server, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -84,6 +84,7 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     made = [entry.route for entry in hub.ledger if entry.did]
     assert (made.count("new pull"), made.count("merge")) == (1, 1)
     require_readable(hub)
+    require_harmless(hub)
     ledger = next(desk.home.glob("runs/*/1/1/events.jsonl")).read_text("utf-8").splitlines()
     kinds = {require_fits(json.loads(line)) for line in ledger}
     assert {"run_waiting", "run_ended", "stage_ended", "review_judged", "check_ended", "decision_taken"} <= kinds

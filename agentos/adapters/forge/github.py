@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from agentos.adapters.github.checks import GitHubChecks
 from agentos.adapters.github.client import GitHubClient
+from agentos.adapters.github.outgoing import incoming, sent
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.queries import MARK_READY
@@ -118,7 +119,7 @@ class GitHubForge:
 
     async def reply(self, number: int, thread: str, text: str, key: EffectKey) -> None:
         """Effect: one more comment in that thread, carrying `key` in its first line."""
-        await self._threads.reply(thread, text[:_BODY_CHARACTERS], key)
+        await self._threads.reply(thread, text, key)
 
     async def resolve(self, number: int, thread: str) -> None:
         """Effect: the thread is settled."""
@@ -217,7 +218,7 @@ class GitHubForge:
 
 
 def _words(title: str, body: str) -> dict[str, object]:
-    return {"title": clean_text(title)[:_TITLE_CHARACTERS], "body": clean_text(body)[:_BODY_CHARACTERS]}
+    return {"title": clean_text(title)[:_TITLE_CHARACTERS], "body": sent(body)}
 
 
 def _pull_request(found: PullAnswer) -> PullRequest:
@@ -228,7 +229,7 @@ def _pull_request(found: PullAnswer) -> PullRequest:
         base=found.base.ref,
         head_sha=found.head.sha,
         title=clean_text(found.title),
-        body=clean_text(found.body or ""),
+        body=incoming(clean_text(found.body or "")),
         state="merged" if found.merged_at else found.state,
         merge_sha=(found.merge_commit_sha or "") if found.merged_at else "",
         is_draft=found.draft,

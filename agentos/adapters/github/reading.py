@@ -1,5 +1,6 @@
 """What GitHub's comments and accounts are to the pipeline; a comment of ours carries its key in a hidden first line."""
 
+from agentos.adapters.github.outgoing import incoming
 from agentos.adapters.github.wire import Account, CommentAnswer
 from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text
@@ -22,7 +23,7 @@ def last_line(body: str | None) -> str:
 
 def said_in(comment: CommentAnswer) -> str:
     """The text of a comment of ours, without its key."""
-    return cleaned(comment.body).partition("\n")[2].strip("\n")
+    return incoming(cleaned(comment.body).partition("\n")[2].strip("\n"))
 
 
 def name_of(user: Account | None) -> str:

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.graphql import Answered, Page, QueryData
+from agentos.adapters.github.outgoing import sent
 from agentos.adapters.github.queries import REPLY_TO_THREAD, RESOLVE_THREAD, REVIEW_THREADS, THREAD_COMMENTS
 from agentos.adapters.github.reading import cleaned
 from agentos.domain.effect import EffectKey, marker
@@ -97,7 +98,7 @@ class Threads:
 
     async def reply(self, thread: str, text: str, key: EffectKey) -> None:
         """Effect: one more comment in that thread. Raises: OutsideError."""
-        body = {"pullRequestReviewThreadId": thread, "body": f"{marker(key)}\n\n{clean_text(text)}"}
+        body = {"pullRequestReviewThreadId": thread, "body": f"{marker(key)}\n\n{sent(text)}"}
         await self._api.ask(REPLY_TO_THREAD, {"input": body}, dict[str, object], again=False)
 
     async def resolve(self, thread: str) -> None:

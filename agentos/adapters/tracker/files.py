@@ -15,7 +15,6 @@ from agentos.adapters.tracker.thread import (
     Entry,
     appended,
     entries,
-    fitted,
     replaced,
 )
 from agentos.adapters.tracker.ticket import OUR_NAME, Ticket, first_word, one_line
@@ -32,7 +31,7 @@ from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relation
-from agentos.domain.naming import clean_text, slug
+from agentos.domain.naming import clean_text, fitted, slug
 from agentos.domain.status import Status
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board, News

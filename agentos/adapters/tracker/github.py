@@ -10,6 +10,7 @@ from agentos.adapters.github.account import account_of
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.fresh import Fresh
 from agentos.adapters.github.news import RepositoryNews
+from agentos.adapters.github.outgoing import sent
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.project import GitHubProject
@@ -17,13 +18,12 @@ from agentos.adapters.github.reading import cleaned, comment_of, key_line, last_
 from agentos.adapters.github.refusal import Moved
 from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
 from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
-from agentos.adapters.tracker.thread import fitted
 from agentos.adapters.tracker.ticket import one_line
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
-from agentos.domain.naming import text_digest
+from agentos.domain.naming import fitted, text_digest
 from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board, News
@@ -126,7 +126,7 @@ class GitHubTracker:
 
     async def write_comment(self, issue: IssueRef, text: str, key: EffectKey) -> str:
         """The id of a new comment carrying `key`. Effect: one comment, each time: the caller looks for the key first."""
-        body = {"body": f"{marker(key)}\n\n{fitted(text)}"}
+        body = {"body": f"{marker(key)}\n\n{sent(text)}"}
         path = f"/issues/{issue.number}/comments"
         made = await self._there(issue.number, self._api.make("POST", path, body, CommentAnswer, again=False))
         self._fresh.add(issue.number, made)
@@ -138,7 +138,7 @@ class GitHubTracker:
         first = key_line(found) if found is not None and _is(await self._account(), found.user) else ""
         if not first.startswith("<!-- agentos:effect "):
             raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
-        body = f"{first}\n\n{fitted(text)}"
+        body = f"{first}\n\n{sent(text)}"
         await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": body})
         self._fresh.edited(int(comment_id), body)
 
@@ -192,7 +192,7 @@ class GitHubTracker:
     async def file_issue(self, draft: IssueDraft, key: EffectKey) -> IssueRef:
         """A new issue carrying `key`. Effect: one issue, not started."""
         objective = f"Objective: {one_line(draft.objective)}" if draft.objective else ""
-        parts = [fitted(draft.body).strip(), objective, relation_lines(Relations(related=draft.related)), marker(key)]
+        parts = [sent(draft.body).strip(), objective, relation_lines(Relations(related=draft.related)), marker(key)]
         body = {
             "title": one_line(draft.title)[:_TITLE_CHARACTERS] or "Follow-up",
             "body": "\n\n".join(filter(None, parts)),

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentos.adapters.clock.system import SystemClock
-from agentos.adapters.tracker.thread import LOCAL_AUTHOR, fitted
+from agentos.adapters.tracker.thread import LOCAL_AUTHOR
 from agentos.adapters.tracker.ticket import OUR_NAME, one_line
 from agentos.adapters.tracker.versions import Versions
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
-from agentos.domain.naming import clean_text, text_digest
+from agentos.domain.naming import clean_text, fitted, text_digest
 from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board, News

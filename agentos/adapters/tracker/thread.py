@@ -19,7 +19,6 @@ LOCAL_AUTHOR = "local"
 """The author of text that carries no name."""
 COMMENT = "comment"
 RESOLUTION = "resolution"
-COMMENT_LIMIT_CHARACTERS = 60_000
 
 _END = "<!-- agentos:end -->"
 _HEADING = re.compile(
@@ -96,16 +95,6 @@ def replaced(text: str, entry: Entry, body: str) -> str:
     """`text` where `entry` says `body`; its heading and key stay."""
     inner = f"\n{_escaped(body)}\n\n".replace("\n", _eol(text))
     return text[: entry.start] + inner + text[entry.end :]
-
-
-def fitted(text: str) -> str:
-    """`text` cleaned and, where it is too long for a comment, cut at a line end with a last line that says so."""
-    text = clean_text(text)
-    if len(text) <= COMMENT_LIMIT_CHARACTERS:
-        return text
-    note = f"\n\n[cut here: the text has {len(text)} characters, a comment takes {COMMENT_LIMIT_CHARACTERS}]"
-    room = text[: COMMENT_LIMIT_CHARACTERS - len(note)]
-    return (room.rpartition("\n")[0] or room) + note
 
 
 def _escaped(body: str) -> str:

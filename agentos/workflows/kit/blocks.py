@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from agentos.config.settings import Settings
 from agentos.domain.block import KINDS, Block
+from agentos.domain.closing import unbound
 from agentos.domain.issue import Issue
 from agentos.domain.naming import clean_text
 from agentos.telemetry.redaction import redacted
@@ -20,8 +21,8 @@ def defused(markdown: str) -> str:
 
 
 def title_line(text: str) -> str:
-    """`text` as the title of an issue, a pull request or a commit: one line, without secrets."""
-    return redacted(" ".join(clean_text(text).split()))
+    """`text` as the title of an issue, a pull request or a commit: one line, without secrets, and closing no issue."""
+    return unbound(redacted(" ".join(clean_text(text).split())))
 
 
 def numbered_title(title: str, number: int, settings: Settings) -> str:

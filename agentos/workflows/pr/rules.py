@@ -11,6 +11,7 @@ from agentos.config.settings import Settings
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.domain.block import ReviewPackageBlock
 from agentos.domain.change import ChangeReport
+from agentos.domain.closing import CLOSING
 from agentos.domain.decision import ACCEPTED_BY, in_a_comment, source_of_review
 from agentos.domain.document import Deployment, IssueBrief
 from agentos.domain.effect import EffectKey, marker
@@ -62,13 +63,6 @@ Made by AgentOS, run {run.number} of issue {run.issue.number}.
     return f"{defused(text)}\n{marker(PR)}"
 
 
-_CLOSING = re.compile(
-    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:(?P<repo>[\w.-]+/[\w.-]+)?#|(?P<url>https?://\S+)/issues/)(?P<number>\d+)\b",
-    re.IGNORECASE,
-)
-"""How GitHub is told which issue a pull request closes."""
-
-
 def rivals(found: Iterable[PullRequest], issue: Issue) -> tuple[str, ...]:
     """The addresses of the pull requests that say they close `issue`."""
     return tuple(each.url for each in found if _closes(f"{each.title}\n{each.body}", issue))
@@ -76,7 +70,7 @@ def rivals(found: Iterable[PullRequest], issue: Issue) -> tuple[str, ...]:
 
 def _closes(text: str, issue: Issue) -> bool:
     here, place = issue.ref.repo.lower(), issue.url.lower().rpartition("/issues/")[0]
-    for said in _CLOSING.finditer(text):
+    for said in CLOSING.finditer(text):
         repo, url = (said["repo"] or "").lower(), (said["url"] or "").lower()
         elsewhere = (repo and not here.endswith(f"/{repo}")) or (url and url != place)
         if int(said["number"]) == issue.ref.number and not elsewhere:

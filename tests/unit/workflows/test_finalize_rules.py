@@ -109,6 +109,9 @@ def test_the_merge_message_is_one_title_line_and_names_pull_request_and_commit()
     assert (title, blank) == ("two lines (#1)", "")
     assert HEAD in body
     assert "Pull request 4" in body
+    assert rules.merge_message(replace(PACKAGE, title="Say hello, fixes #9"), LOCAL).startswith(
+        "Say hello, fixes 9 (#1)"
+    )
 
 
 def test_a_second_visit_measures_what_the_person_made_of_the_base() -> None:
