@@ -70,10 +70,12 @@ ATTACKS = {
     ),
     "a bomb of threads": Attack(
         python(
-            "import threading, time\nthreading.stack_size(65536)\nfor n in range(2000):\n"
-            "  threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\ntime.sleep(60)"
+            "import os, threading, time\nthreading.stack_size(65536)\ntry:\n  for n in range(2000):\n"
+            "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+            "except RuntimeError: os.write(1, b'held'); os._exit(0)\ntime.sleep(60)"
         ),
         "threads|processes|memory",
+        held=True,
     ),
     "zombies": Attack(python(FORKS.format(child="os._exit(0)")), "processes", held=True),
     "processes that are never the same": Attack(
