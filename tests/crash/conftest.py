@@ -1,15 +1,19 @@
 """The bench of the crash tests: one zygote a test process, one fresh world a cell."""
 
+import atexit
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -37,6 +41,22 @@ class Ended:
         return self.signal == signal.SIGKILL
 
 
+@dataclass(frozen=True)
+class Called:
+    """How one call of the program ended: its exit code, less than 0 for a signal, what it printed, and its memory at most."""
+
+    code: int
+    out: str
+    err: str
+    peak_bytes: int = 0
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
 class Zygote:
     """Forks drivers on demand."""
 
@@ -48,6 +68,15 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def call(self, *words: str, cwd: Path, environment: Mapping[str, str]) -> Called:
+        """How `tools/orchestrate.py <words>` ended, called in `cwd` with exactly this environment."""
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            ended = self.drive(target=str(cwd), environment=dict(environment), words=words, out=str(out), err=str(err))
+            code = -ended.signal if ended.signal else int(ended.ended or 1)
+            said = [file.read_text("utf-8", "replace") for file in (out, err)]
+            return Called(code, said[0], said[1], ended.peak_bytes)
 
     def drive(self, **order: Any) -> Ended:
         """How a driver with this order ended."""
@@ -64,21 +93,17 @@ class Zygote:
         self._process.stdout.close()
 
 
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
+@cache
+def zygote_of_this_process() -> Zygote:
+    """The one zygote of the test process; it ends with it."""
     started = Zygote()
-    yield started
-    started.close()
+    atexit.register(started.close)
+    return started
 
 
-@dataclass(frozen=True)
-class Called:
-    """How one call of the program ended."""
-
-    code: int
-    out: str
-    err: str
-    peak_bytes: int
+@pytest.fixture(scope="session")
+def zygote() -> Zygote:
+    return zygote_of_this_process()
 
 
 @dataclass
@@ -90,7 +115,6 @@ class World:
     server: CountingModelServer
     environment: dict[str, str]
     zygote: Zygote
-    calls: list[tuple[str, ...]] = field(default_factory=list)
 
     def drive(
         self,
@@ -123,14 +147,7 @@ class World:
 
     def agentos(self, *words: str) -> Called:
         """What `agentos <words>` does, called in the target by a process of its own."""
-        out, err = (self.home.parent / f"{name}.{len(self.calls)}" for name in ("out", "err"))
-        self.calls.append(words)
-        ended = self.zygote.drive(
-            target=str(self.target), environment=self.environment, words=words, out=str(out), err=str(err)
-        )
-        return Called(
-            int(ended.ended), out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), ended.peak_bytes
-        )
+        return self.zygote.call(*words, cwd=self.target, environment={**os.environ, **self.environment})
 
     def picture(self) -> dict[str, Any]:
         """What stands outside now."""

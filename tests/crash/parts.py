@@ -60,7 +60,7 @@ class Undisturbed:
         self.world.server.asked.clear()
         self.world.server.asked.update(part.asked)
         with fresh_database(self.server, part.database) as url:
-            yield replace(self.world, environment=self.world.environment | {DATABASE: url}, calls=[])
+            yield replace(self.world, environment=self.world.environment | {DATABASE: url})
 
 
 @contextmanager

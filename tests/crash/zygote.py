@@ -1,11 +1,14 @@
 """A process that has imported everything and forks a driver for each order: a cell then costs its run, not its imports.
 
 Orders and answers are JSON, a line each: {"target", "environment", "crash_at", "fault", "trace", "mutant", "obedient",
-"most_waits", "alone", "started"} -> {"ended", "signal", "statements", "peak_bytes"}. "alone": nobody decides, and waits for the network are short. With "words" it is the command line that is called in the target, its
-output goes to the files "out" and "err", and "ended" is its exit code.
+"most_waits", "alone", "started"} -> {"ended", "signal", "statements", "peak_bytes"}. "alone": nobody decides, and waits
+for the network are short. With "words" it is `tools/orchestrate.py` that is called in the target, with exactly this
+environment; its output goes to the files "out" and "err", and "ended" is its exit code.
 """
 
 import asyncio
+import atexit
+import faulthandler
 import json
 import os
 import sys
@@ -51,7 +54,6 @@ import agentos.adapters.sandbox.process  # noqa: E402
 import agentos.adapters.tracker.files  # noqa: E402
 import agentos.adapters.tracker.github  # noqa: E402, F401
 from agentos.adapters.clock.system import SystemClock  # noqa: E402
-from agentos.cli.main import main as agentos_main  # noqa: E402
 from agentos.workflows.kit.step import Step  # noqa: E402
 from agentos.workflows.orchestrator.graph import stage_graphs  # noqa: E402
 from tests.crash.database_faults import count_statements, restart_server  # noqa: E402
@@ -59,9 +61,14 @@ from tests.crash.drive import drive, go  # noqa: E402
 from tests.crash.mutant import do_then_record  # noqa: E402
 from tests.security.obedient import obey  # noqa: E402
 from tests.started import tell  # noqa: E402
+from tools import orchestrate  # noqa: E402
+
+PATIENCE_S = 120
 
 
 def _child(order: dict[str, Any], answer: int) -> None:
+    if order.get("words") is not None:
+        os.environ.clear()
     os.environ.update(order["environment"])
     if order.get("mutant"):
         Step.once = do_then_record  # type: ignore[method-assign]  # the point of the mutant
@@ -87,7 +94,7 @@ def _child(order: dict[str, Any], answer: int) -> None:
 
 def _ended(order: dict[str, Any]) -> str:
     """What the order came to, in words."""
-    if order.get("words"):
+    if order.get("words") is not None:
         return str(_called(order))
     if not order.get("alone"):
         return drive(Path(order["target"]), order.get("most_waits"))
@@ -97,18 +104,21 @@ def _ended(order: dict[str, Any]) -> str:
 
 
 def _called(order: dict[str, Any]) -> int:
-    """The exit code of the command line, called as from a shell in the target."""
+    """The exit code of the command line, called as from a shell in the target. One that hangs says where, and ends."""
     os.chdir(order["target"])
     for stream, place in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
         os.dup2(os.open(place, os.O_RDWR | os.O_CREAT, 0o600), stream)
+    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+    sys.argv = [orchestrate.__file__, *order["words"]]
     try:
-        return agentos_main(order["words"])
+        return orchestrate.run()
     except SystemExit as left:
         return int(left.code or 0)
     except BaseException:  # noqa: BLE001 - Python would print it, too
         traceback.print_exc()
         return 1
     finally:
+        atexit._run_exitfuncs()
         sys.stdout.flush()
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.conftest import template, world, zygote  # noqa: F401 - fixtures
+from tests.crash.conftest import Called, template, world, zygote, zygote_of_this_process  # noqa: F401 - fixtures
 from tests.crash.model_server import Replies
 from tests.crash.toy import make_target, replies
 from tests.e2e.held_server import HeldServer
@@ -24,21 +23,6 @@ PATIENCE_S = 120
 
 
 @dataclass
-class Done:
-    """How one call of the program ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The JSON object on standard output."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-
-@dataclass
 class Desk:
     """A person's machine: a repository, a data folder, and the program."""
 
@@ -46,16 +30,10 @@ class Desk:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def agentos(self, *words: str, cwd: Path | None = None) -> Done:
-        """What `agentos <words>` does, called in the repository or in `cwd`."""
-        process = self.begin(*words, cwd=cwd)
-        try:
-            out, err = process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)  # says where it hangs
-            out, err = process.communicate()
-            raise AssertionError(f"agentos {' '.join(words)} hung:\n{err[-5000:]}") from None
-        return Done(process.returncode, out, err)
+    def agentos(self, *words: str, cwd: Path | None = None) -> Called:
+        """What `agentos <words>` does, called in the repository or in `cwd` by a process that was spared its imports."""
+        environment = {**os.environ, **self.environment}
+        return zygote_of_this_process().call(*words, cwd=cwd or self.target, environment=environment)
 
     def begin(self, *words: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
         """The program started and left running."""

@@ -7,8 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.crash.conftest import Called
 from tests.crash.toy import BRIEF, LLD, SPEC, TICKET, replies
-from tests.e2e.conftest import Desk, Done
+from tests.e2e.conftest import Desk
 
 pytestmark = pytest.mark.timeout(400)
 TICKET_PATH = "tickets/001-shout.md"
@@ -16,7 +17,7 @@ APPROVE = {"json": {"verdict": "approve", "summary": "Right.", "confidence": 95,
 BEFORE_PR = "before_pr"
 
 
-def _at(done: Done) -> tuple[str, str | None]:
+def _at(done: Called) -> tuple[str, str | None]:
     """What the program says it waits for: kind and gate."""
     assert done.code in (3, 4), done.err
     wait: dict[str, Any] = done.result["wait"]

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import PATIENCE_S, PROGRAM, Desk, Done
+from tests.crash.conftest import Called
+from tests.e2e.conftest import PATIENCE_S, PROGRAM, Desk
 from tests.e2e.terminal import Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -59,7 +60,7 @@ def test_off_a_terminal_lines_are_plain_and_end_where_their_words_end(waiting: D
 
 def test_a_reader_that_leaves_ends_a_command_without_a_word(waiting: Desk) -> None:
     for words in LOOKING:
-        assert _into_a_closed_pipe(waiting, *words) == Done(130, "", ""), words
+        assert _into_a_closed_pipe(waiting, *words) == Called(130, "", ""), words
 
 
 def test_a_run_whose_reader_leaves_loses_nothing(desk: Desk) -> None:
@@ -79,11 +80,11 @@ def _shown(desk: Desk, **environment: str) -> str:
     return terminal.shown
 
 
-def _into_a_closed_pipe(desk: Desk, *words: str) -> Done:
+def _into_a_closed_pipe(desk: Desk, *words: str) -> Called:
     """How the program ends whose standard output nobody reads from the beginning on."""
     with desk.begin(*words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
-        return Done(process.wait(PATIENCE_S), "", said)
+        return Called(process.wait(PATIENCE_S), "", said)
