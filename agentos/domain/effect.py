@@ -5,6 +5,8 @@ from typing import NewType
 
 EffectKey = NewType("EffectKey", str)
 """Names its own scope and is unique per (repo, issue): `branch`, `pr`, `status-comment`, `deploy@<sha>`."""
+STATUS_COMMENT = EffectKey("status-comment")
+"""The one comment that tells how the newest run of an issue goes."""
 
 
 class CrashPoint(StrEnum):

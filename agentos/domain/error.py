@@ -4,7 +4,8 @@ AgentOSError
 ├── UsageError      the person can fix it                     -> exit code 2
 ├── OutsideError    the world said no; kind, retry_after_s, cause
 │   ├── TooLong     a conversation is more than its model takes in
-│   └── NotYet      something outside is under way         -> the run is parked, and looks again
+│   ├── NotYet      something outside is under way         -> the run is parked, and looks again
+│   └── Crowded     a picture of the work has no room now   -> the work goes on, a later picture tells it
 └── BugError        we broke a promise of our own             -> the run fails loudly, with its traceback kept
 
 A message says what happened, to which thing, and what to do next. Expected results are values, not errors.
@@ -55,6 +56,13 @@ class TooLong(OutsideError):
 class NotYet(OutsideError):
     """Something outside is under way and takes long: the run looks again after `retry_after_s` seconds. Whoever raises it
     bounds how often."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, kind=FailureKind.TRANSIENT, retry_after_s=retry_after_s)
+
+
+class Crowded(OutsideError):
+    """A write that may be late found no room for `retry_after_s` seconds: whoever can do without it goes on."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message, kind=FailureKind.TRANSIENT, retry_after_s=retry_after_s)

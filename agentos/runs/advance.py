@@ -24,18 +24,16 @@ from agentos.runs.heeding import heeding, is_told, last_word
 from agentos.runs.listening import listen
 from agentos.runs.ownership import own
 from agentos.runs.reconcile import ends, heed_issue, noticed
-from agentos.runs.report import keep_report
+from agentos.runs.showing import show, show_at_last
 from agentos.runs.signals import answer_to
 from agentos.store.decisions import DecisionRow
 from agentos.store.fence import Fence
 from agentos.store.runs import Change
 from agentos.store.saver import open_saver
-from agentos.workflows.kit.board import show_board, show_timeline
 from agentos.workflows.kit.commits import bring_commits
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.records import dump, load
 from agentos.workflows.kit.state import RunState
-from agentos.workflows.kit.step import Step
 from agentos.workflows.orchestrator.config import require_known_version, thread_config
 from agentos.workflows.orchestrator.graph import Outer, build
 from agentos.workflows.orchestrator.state import OrchestrationState, cancelled, initial
@@ -102,7 +100,7 @@ class _Drive:
             raise
         except Exception as exc:  # noqa: BLE001 - the last door: nothing that stops a run goes by unrecorded
             await self._stop(exc)
-        await self._show_at_last(ctx)
+        await show_at_last(ctx)
         return None
 
     async def _is_let_go(self, ctx: RunContext) -> bool:
@@ -131,21 +129,6 @@ class _Drive:
         lines = traceback.format_exception(exc)
         change = Change(job=JobState.FAILED, outcome=Outcome.FAILED, error=f"{type(exc).__name__}: {exc}")
         await self._move(change, EventKind.RUN_ENDED, "bug", traceback="".join(lines)[-8000:])
-
-    async def _show_at_last(self, ctx: RunContext) -> None:
-        """Effect: as `_show`, tried twice: nobody comes again after an ended run. A refusal changes nothing of what the run
-        came to: the ledger notes it."""
-        try:
-            try:
-                await self._show(ctx)
-            except OutsideError:
-                await self._show(ctx)
-        except (OutsideError, OSError) as exc:
-            why = f"board, status comment and report could not be brought up to date: {exc}"
-            event_id = f"advance:{self.fence.epoch}:unshown"
-            await self.desk.store.ledger.append(
-                self.fence, EventKind.NOTE, stage=None, step=None, data={"text": why}, event_id=event_id
-            )
 
     async def _work(self, ctx: RunContext, graph: Outer) -> None:
         """Effect: as `go`; a drained run is paused, or cleaned up where that is why it was drained."""
@@ -187,7 +170,7 @@ class _Drive:
             if given is _WAITS:
                 return
             await self._go_on(ctx)
-            await self._show(ctx)
+            await show(ctx)
             await graph.ainvoke(given, self.config, context=ctx, durability="sync", control=self.control)
             snapshot = await graph.aget_state(self.config)
             if not snapshot.interrupts and not snapshot.next:
@@ -352,16 +335,6 @@ class _Drive:
     async def _move(self, change: Change, kind: EventKind, name: str, /, **data: Any) -> None:
         event_id = f"advance:{self.fence.epoch}:{kind}:{name}"
         await self.desk.store.runs.transition(self.fence, change, event=kind, data=data, event_id=event_id)
-
-    async def _show(self, ctx: RunContext | None) -> None:
-        """Effect: board, status comment and report say what the store says."""
-        if ctx is None:
-            return
-        run = await self.desk.store.runs.get(self.run.ref.id)
-        step = Step(ctx, run.stage or Stage.TRIAGE, run.step or "", f"show:{self.fence.epoch}:{run.job}:{run.stage}")
-        await show_board(step, run)
-        await show_timeline(step)
-        await keep_report(ctx)
 
 
 def halted(exc: OutsideError | UsageError, kind: FailureKind, stage: Stage) -> Wait:

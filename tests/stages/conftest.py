@@ -18,6 +18,7 @@ from agentos.config.models import choose
 from agentos.config.settings import Settings
 from agentos.config.workflow import Workflow
 from agentos.domain.artifact import ArtifactKind
+from agentos.domain.effect import STATUS_COMMENT
 from agentos.domain.event import EventKind
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
@@ -27,7 +28,6 @@ from agentos.prompting.library import PromptLibrary, Rendered
 from agentos.store import Store
 from agentos.store.fence import Fence
 from agentos.store.runs import Change
-from agentos.workflows.kit.board import STATUS_COMMENT
 from agentos.workflows.kit.budget import Purse
 from agentos.workflows.kit.context import Ports, RunContext
 from agentos.workflows.kit.foresight import FORESIGHT

@@ -3,9 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from agentos.domain.effect import STATUS_COMMENT
+from agentos.domain.error import Crowded
 from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.pipeline import Stage
-from agentos.workflows.kit.board import STATUS_COMMENT, close_issue, say, show_board, show_timeline
+from agentos.workflows.kit.board import close_issue, say, show_board, show_timeline
 from agentos.workflows.kit.step import Step
 from agentos.workflows.triage.graph import build
 from tests.stages.conftest import Equip, Stand
@@ -46,6 +50,27 @@ async def test_showing_it_again_changes_nothing_and_news_edit_the_same_comment(e
     effect = await stand.store.effects.get(stand.ctx.issue, STATUS_COMMENT)
     assert effect is not None
     assert effect.state == "recorded"
+
+
+async def test_a_stage_goes_on_where_there_is_no_room_for_its_pictures(
+    equip: Equip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crowded(*_: object) -> None:
+        raise Crowded("no room", retry_after_s=900)
+
+    stand = await equip(answers={(Stage.TRIAGE, "drafter", 1): BRIEF})
+    step = Step(stand.ctx, Stage.TRIAGE, "", "task-1")
+    await show_timeline(step)
+    before = await _shown(stand)
+    with monkeypatch.context() as patched:
+        for name in ("show", "edit_comment"):
+            patched.setattr(stand.tracker, name, crowded)
+        after = await stand.run_stage(build(), {"issue_number": 1, "entry_stage": Stage.TRIAGE})
+        assert after["verdict"] == "PASS"
+        assert await _shown(stand) == before
+    await show_timeline(step)
+    [text] = await _shown(stand)
+    assert "| triage | PASS |" in text, "a later one tells it too"
 
 
 async def test_an_issue_that_is_to_be_left_alone_is_written_to_once_it_is_not_any_more(equip: Equip) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.deployments_wire import DeploymentAnswer, DeploymentStatusAnswer
 from agentos.config.delivery import DeploySettings
 from agentos.domain.document import Deployment
-from agentos.domain.error import OutsideError
+from agentos.domain.error import Crowded, OutsideError
 from agentos.domain.naming import clean_text
 from agentos.ports.deployer import Deployer, DeployRequest
 
@@ -47,7 +48,8 @@ class GitHubDeployer:
             return await self._awaited(request.sha)
         found = await self._ours(request.name, sha=request.sha)
         number = found[0].id if found else await self._create(request)
-        await self._say(number, "in_progress")
+        with suppress(Crowded):
+            await self._say(number, "in_progress", picture=True)
         try:
             made = await self._command.deploy(request)
         except OutsideError as exc:
@@ -125,8 +127,11 @@ class GitHubDeployer:
         """Ours of that name, newest first; read to the last page."""
         return [each for each in await self._deployments(sha=sha, own=True) if _name_in(each) == name]
 
-    async def _say(self, number: int, state: str, *, environment_url: str = "", description: str = "") -> None:
-        """Effect: the deployment's newest status is `state`; none is made where it is so already."""
+    async def _say(
+        self, number: int, state: str, *, environment_url: str = "", description: str = "", picture: bool = False
+    ) -> None:
+        """Effect: the deployment's newest status is `state`; none is made where it is so already. `picture`: nobody goes by
+        it."""
         now = await self._state_of(number)
         if (now.state, now.environment_url or "") == (state, environment_url):
             return
@@ -135,7 +140,7 @@ class GitHubDeployer:
             body["environment_url"] = environment_url
         if description:
             body["description"] = clean_text(description).partition("\n")[0][:DESCRIPTION_CHARACTERS]
-        await self._api.make("POST", f"/deployments/{number}/statuses", body, DeploymentStatusAnswer, again=True)
+        await self._api.change("POST", f"/deployments/{number}/statuses", body, picture=picture)
 
     async def _retire(self, found: Iterable[DeploymentAnswer], *, keep: int = 0) -> None:
         for each in found:

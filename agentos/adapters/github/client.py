@@ -139,17 +139,26 @@ class GitHubClient:
         except (TypeError, ValueError):
             return made, self.clock.now()
 
-    async def change(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
-        """Effect: a change that may be repeated without harm. Raises: OutsideError."""
-        await self._try(_Request(method, self._url(path, {}), body), _Changed, again=True)
+    async def change(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, picture: bool = False
+    ) -> None:
+        """Effect: a change that may be repeated without harm. `picture`: it may be late, and leaves room for what people wait
+        for. Raises: OutsideError; `Crowded` where there is no room for a picture."""
+        await self._try(_Request(method, self._url(path, {}), body, picture=picture), _Changed, again=True)
 
     async def ask(
-        self, operation: Operation, variables: Mapping[str, object], model: type[T], *, again: bool = True
+        self,
+        operation: Operation,
+        variables: Mapping[str, object],
+        model: type[T],
+        *,
+        again: bool = True,
+        picture: bool = False,
     ) -> T:
-        """What `operation` brings of GraphQL, read as `model`. `again`: as with `make`, and always so for a query.
-        Raises: OutsideError."""
+        """What `operation` brings of GraphQL, read as `model`. `again`: as with `make`, and always so for a query;
+        `picture`: as with `change`. Raises: OutsideError."""
         body = {"query": operation.text, "operationName": operation.name, "variables": variables}
-        request = _Request("POST", self.place.graphql_url, body, operation=operation)
+        request = _Request("POST", self.place.graphql_url, body, operation=operation, picture=picture)
         self.points.require(request.name, self.clock.now())
         _, found = await self._try(request, Data[model], again=again or operation.reads)  # type: ignore[valid-type]
         self.points.count(found.data)
@@ -175,7 +184,7 @@ class GitHubClient:
         known = self._known.get(request.url) if request.method == "GET" else None
         etag = {"If-None-Match": known.headers["etag"]} if known is not None else {}
         if request.changes:
-            await self._pace.turn(request.name)
+            await self._pace.turn(request.name, picture=request.picture)
         response = await self._let_in(request, {"X-GitHub-Api-Version": API_VERSION, **etag})
         status = response.status_code
         if status == 304 and known is not None:
@@ -281,13 +290,15 @@ def _certificates() -> "ssl.SSLContext":
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request; `name` is how a message calls it, without its query. `redirects`: its answer is another address."""
+    """One request; `name` is how a message calls it, without its query. `redirects`: its answer is another address;
+    `picture`: it may be late."""
 
     method: str
     url: str
     body: Mapping[str, object] | None = None
     redirects: bool = False
     operation: Operation | None = None
+    picture: bool = False
 
     @property
     def name(self) -> str:

@@ -91,8 +91,9 @@ class GitHubProject:
         """Whether the project, as it was found, has a column for `status`."""
         return self._found is not None and self._found.is_open and status in self._found.options
 
-    async def move(self, number: int, status: Status) -> None:
-        """Effect: the issue's card, if it has one, is in the column of `status`. Repeating is harmless."""
+    async def move(self, number: int, status: Status, *, picture: bool = False) -> None:
+        """Effect: the issue's card, if it has one, is in the column of `status`. Repeating is harmless. `picture`: it may be
+        late."""
         try:
             columns, card = await self.columns(), await self._card(number)
             if card is None or _status(card.value, default=None) is status:
@@ -102,7 +103,8 @@ class GitHubProject:
                 return
             value = {"singleSelectOptionId": columns.options[status]}
             where = {"projectId": columns.id, "itemId": card.id, "fieldId": columns.field_id}
-            await self.api.ask(MOVE_ITEM, {"input": {**where, "value": value}}, dict[str, object])
+            moved = {"input": {**where, "value": value}}
+            await self.api.ask(MOVE_ITEM, moved, dict[str, object], picture=picture)
         except OutsideError as exc:
             self._found = None  # a column that was made anew has another id
             self._pass_on(exc)

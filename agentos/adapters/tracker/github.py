@@ -19,7 +19,7 @@ from agentos.adapters.github.refusal import Moved
 from agentos.adapters.github.wire import Account, CommentAnswer, IssueAnswer, PermissionAnswer, TimelineEvent
 from agentos.adapters.tracker.relation_lines import relation_lines, relations_in
 from agentos.adapters.tracker.ticket import one_line
-from agentos.domain.effect import EffectKey, marker
+from agentos.domain.effect import STATUS_COMMENT, EffectKey, marker
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
@@ -37,6 +37,8 @@ _BY_LABEL = {
     "agentos:done": Status.DONE,
 }
 _OURS = frozenset({*LABELS, ATTENTION_LABEL})
+_ON_ITS_WAY = frozenset({Status.READY, Status.IN_PROGRESS, Status.APPROVED})
+"""Soon overtaken by what is shown next, so that it may be late; what is shown of work at rest is what people go by."""
 T = TypeVar("T")
 _TITLE_CHARACTERS = 250
 _LOGIN = re.compile(r"[A-Za-z0-9_-]+(\[bot\])?")
@@ -139,7 +141,8 @@ class GitHubTracker:
         if not first.startswith("<!-- agentos:effect "):
             raise OutsideError(f"{issue} has no comment {comment_id} of ours to edit", kind=FailureKind.GONE)
         body = f"{first}\n\n{sent(text)}"
-        await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": body})
+        is_picture = first == marker(STATUS_COMMENT)
+        await self._api.change("PATCH", f"/issues/comments/{comment_id}", {"body": body}, picture=is_picture)
         self._fresh.edited(int(comment_id), body)
 
     async def board(self, issue: IssueRef) -> Board | None:
@@ -172,13 +175,15 @@ class GitHubTracker:
         names = (await self._issue(issue.number)).label_names
         wanted = [each for each in (board.label, ATTENTION_LABEL if board.attention else None) if each]
         gone = _OURS if board.status is Status.READY else _OURS | {READY_LABEL}
+        is_picture = board.status in _ON_ITS_WAY
         for name in names:
             if name in gone and name not in wanted:
-                await self._take_label(issue, name)
+                await self._take_label(issue, name, picture=is_picture)
         if missing := [each for each in wanted if each not in names]:
-            await self._api.change("POST", f"/issues/{issue.number}/labels", {"labels": missing})
+            body = {"labels": missing}
+            await self._api.change("POST", f"/issues/{issue.number}/labels", body, picture=is_picture)
         if self._project is not None:
-            await self._project.move(issue.number, board.status)
+            await self._project.move(issue.number, board.status, picture=is_picture)
         self._shown[issue.number] = board
 
     async def find_issue(self, key: EffectKey) -> IssueRef | None:
@@ -249,9 +254,10 @@ class GitHubTracker:
     def _is_here(self, issue: IssueAnswer) -> bool:
         return issue.pull_request is None and issue.html_url.lower().startswith(f"{self._place.url}/".lower())
 
-    async def _take_label(self, issue: IssueRef, name: str) -> None:
+    async def _take_label(self, issue: IssueRef, name: str, *, picture: bool) -> None:
         try:
-            await self._api.change("DELETE", f"/issues/{issue.number}/labels/{quote(name, safe='')}")
+            path = f"/issues/{issue.number}/labels/{quote(name, safe='')}"
+            await self._api.change("DELETE", path, picture=picture)
         except OutsideError as exc:
             if exc.kind is not FailureKind.GONE:  # somebody else took it first
                 raise

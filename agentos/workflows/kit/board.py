@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
-from agentos.domain.effect import EffectKey
+from agentos.domain.effect import STATUS_COMMENT, EffectKey
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import OPT_OUT_LABEL
@@ -14,14 +14,13 @@ from agentos.ports.tracker import Board
 from agentos.workflows.kit.step import Found, Step
 from agentos.workflows.kit.timeline import Timeline, timeline_markdown, visits
 
-STATUS_COMMENT = EffectKey("status-comment")
 INTAKE_COMMENT = EffectKey("intake")
 """The one comment that says what an issue lacks; it may stand before anything was accepted (I3)."""
 
 
 async def show_board(step: Step, run: Run | None = None) -> None:
     """Effect: the board shows what the run's row (`run`, if it was just read) says, derived by the one table. Repeating is
-    harmless."""
+    harmless. Raises: OutsideError; `Crowded` where the work is on its way and a later picture does."""
     ctx = step.ctx
     run = run or await ctx.store.runs.get(ctx.run.id)
     at = Position(run.job, run.stage, run.step, run.wait_kind, run.outcome)
@@ -70,7 +69,8 @@ async def close_issue(step: Step, text: str, *, version: str) -> None:
 
 
 async def show_timeline(step: Step) -> None:
-    """Effect: the issue's one status comment tells the run as the store has it now. Repeating is harmless."""
+    """Effect: the issue's one status comment tells the run as the store has it now. Repeating is harmless. Raises: as
+    `show_board`."""
     await keep_comment(step, STATUS_COMMENT, timeline_markdown(await _timeline(step)))
 
 

@@ -1,11 +1,13 @@
 """The frame around every stage's subgraph: it enters, runs its steps as its rules say, and leaves with a verdict."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from agentos.domain.error import Crowded
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage, Verdict
 from agentos.store.runs import Change
@@ -73,7 +75,8 @@ class StageGraph:
     async def _enter(self, state: RunState, step: Step) -> RunState:
         tries = state.get("stage_attempts", {}).get(self.stage, 0) + 1
         await step.move(Change(stage=self.stage, step="enter"), EventKind.STAGE_STARTED, tries=tries)
-        await show_board(step)
+        with suppress(Crowded):
+            await show_board(step)
         update: RunState = {
             "current_stage": self.stage,
             "stage_attempts": with_item(state.get("stage_attempts"), self.stage, tries),
@@ -102,7 +105,8 @@ class StageGraph:
             errors = state.get("stage_errors", {}).get(self.stage, [])
             why = "the issue was edited" if state.get("edited") else "".join(errors[-1:])
         await step.emit(EventKind.STAGE_ENDED, verdict=verdict, why=why, outcome=state.get("outcome", ""))
-        await show_timeline(step)
+        with suppress(Crowded):
+            await show_timeline(step)
         failed = why and verdict == Verdict.BLOCK
         return {"stage_errors": with_error(state, self.stage, why)} if failed else {"current_stage": self.stage}
 

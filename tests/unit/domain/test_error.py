@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentos.domain.error import NotYet, TooLong, refusal_of_machine
+from agentos.domain.error import Crowded, NotYet, TooLong, refusal_of_machine
 from agentos.domain.failure import FailureKind
 
 
@@ -50,3 +50,8 @@ def test_a_conversation_that_is_too_long_is_not_tried_again_as_it_is() -> None:
 def test_what_is_under_way_outside_says_when_to_look_again() -> None:
     error = NotYet("1 of 2 checks ended", retry_after_s=300)
     assert (str(error), error.kind, error.retry_after_s) == ("1 of 2 checks ended", FailureKind.TRANSIENT, 300)
+
+
+def test_a_picture_without_room_says_when_there_is_some_again() -> None:
+    error = Crowded("no room", retry_after_s=900.0)
+    assert (str(error), error.kind, error.retry_after_s) == ("no room", FailureKind.TRANSIENT, 900.0)
