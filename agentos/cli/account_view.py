@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from agentos.cli.terminal import SHORT, clean_line, count, moment, money, one_line
 from agentos.domain.budget import Spend
 from agentos.domain.change import ChangeReport, Undone
+from agentos.domain.requests import Requests
 from agentos.runs.account import Account, Redraft, shortened
 
 MOST_DIFF_LINES = 12
@@ -100,6 +101,14 @@ def changed(redraft: Redraft) -> str:
 def _cost(account: Account) -> Iterator[str]:
     yield from spend_lines(account.cost_by_stage)
     yield from spend_lines(account.cost_by_model)
+    if account.requests.made:
+        yield f"{'GitHub, all runs':<28} {requests(account.requests)}"
+
+
+def requests(asked: Requests) -> str:
+    """What was asked of GitHub, in words."""
+    made = f"{count(asked.made, 'request')} ({asked.unchanged} unchanged)"
+    return f"{made}, {count(asked.changes, 'change')}, {count(asked.points, 'point')}"
 
 
 def spend_lines(spends: Mapping[str, Spend]) -> Iterator[str]:

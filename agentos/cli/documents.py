@@ -159,6 +159,15 @@ class ArtifactDocument(_Part):
     path: str
 
 
+class RequestsDocument(_Part):
+    """What was asked of GitHub: how often, how often nothing had changed and it was free, the changes, and the points of all."""
+
+    made: int
+    unchanged: int
+    changes: int
+    points: int
+
+
 class ShowDocument(ResultDocument):
     """The whole account of one run: the result, and how it came about."""
 
@@ -170,6 +179,7 @@ class ShowDocument(ResultDocument):
     decisions: list[DecisionDocument]
     cost_by_stage: dict[str, CostDocument]
     cost_by_model: dict[str, CostDocument]
+    requests: RequestsDocument = Field(description="of all runs of the issue; none that a killed process made")
     redrafts: list[RedraftDocument]
     change: ChangeDocument | None
     undone: list[UndoneDocument]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agentos.cli.account_view import changed
+from agentos.cli.account_view import changed, requests
 from agentos.cli.reports import Report
 from agentos.cli.terminal import duration, moment, money
 from agentos.domain.naming import clean_text
@@ -30,7 +30,7 @@ def run_page(report: Report, account: Account) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=moment, money=money, changed=changed, told=told, span=_span)
+    environment.filters.update(moment=moment, money=money, changed=changed, told=told, span=_span, requests=requests)
     page = environment.get_template("run.html.jinja").render(
         style=style,
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

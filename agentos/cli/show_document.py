@@ -1,6 +1,7 @@
 """The account of a run for programs."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agentos.cli.documents import (
@@ -10,6 +11,7 @@ from agentos.cli.documents import (
     FileDocument,
     FindingDocument,
     RedraftDocument,
+    RequestsDocument,
     ShowDocument,
     UndoneDocument,
     VerdictDocument,
@@ -47,6 +49,7 @@ def show_document(report: Report, account: Account) -> ShowDocument:
         decisions=[_decision(each) for each in account.decisions],
         cost_by_stage=_costs(account.cost_by_stage),
         cost_by_model=_costs(account.cost_by_model),
+        requests=RequestsDocument(**asdict(account.requests)),
         redrafts=[
             RedraftDocument(earlier=each.earlier, later=each.later, diff=list(each.diff)) for each in account.redrafts
         ],

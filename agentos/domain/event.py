@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     EFFECT_DONE = "effect_done"
     DECISION_TAKEN = "decision_taken"
     ISSUE_EDITED = "issue_edited"
+    REQUESTS_COUNTED = "requests_counted"
     NOTE = "note"
 
 

@@ -15,6 +15,7 @@ from agentos.domain.document import Dropped, Finding, IssueBrief, Lld, Review, R
 from agentos.domain.event import Event, EventKind
 from agentos.domain.package import Fate, fates
 from agentos.domain.pipeline import Stage
+from agentos.domain.requests import Requests
 from agentos.domain.run import Run
 from agentos.store import Store
 from agentos.store.decisions import DecisionRow
@@ -65,7 +66,8 @@ class Redraft:
 @dataclass(frozen=True, slots=True)
 class Account:
     """All there is to tell about `run`. `title` is empty until triage ends; `change` is what was measured last of what
-    stands, None while there is no commit; `undone` the rounds that made it worse; `patch` the lines of what passed last."""
+    stands, None while there is no commit; `requests` what was asked of GitHub for all runs of the issue; `undone` the
+    rounds that made it worse; `patch` the lines of what passed last."""
 
     run: Run
     title: str
@@ -79,6 +81,7 @@ class Account:
     artifacts: tuple[ArtifactRef, ...]
     redrafts: tuple[Redraft, ...]
     change: ChangeReport | None
+    requests: Requests
     undone: tuple[Undone, ...] = ()
     patch: tuple[str, ...] = ()
 
@@ -104,6 +107,7 @@ async def account_of(store: Store, run: Run) -> Account:
         change=await measured_change(store, refs),
         undone=tuple(load(Undone, event.data) for event in events if event.kind is EventKind.ROUND_UNDONE),
         patch=tuple(patch.decode("utf-8", "replace").splitlines()),
+        requests=await store.costs.requests(run.ref.id),
     )
 
 

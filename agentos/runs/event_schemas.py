@@ -13,6 +13,7 @@ from agentos.domain.decision import Decision, Wait
 from agentos.domain.document import Dropped, Finding
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Outcome, Verdict
+from agentos.domain.requests import Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,11 @@ class IssueEdited:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestsCounted(Requests):
+    """A process let go of the run: how much it asked GitHub for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something worth telling. `merge_sha`: the merge that was found."""
 
@@ -199,6 +205,7 @@ DATA: Mapping[EventKind, type[Any]] = {
     EventKind.EFFECT_DONE: EffectDone,
     EventKind.DECISION_TAKEN: DecisionTaken,
     EventKind.ISSUE_EDITED: IssueEdited,
+    EventKind.REQUESTS_COUNTED: RequestsCounted,
     EventKind.NOTE: Note,
 }
 

@@ -7,6 +7,7 @@ from agentos.domain.error import Crowded, OutsideError
 from agentos.domain.event import EventKind
 from agentos.domain.pipeline import Stage
 from agentos.runs.report import keep_report
+from agentos.runs.requests import tell_requests
 from agentos.workflows.kit.board import show_board, show_timeline
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.step import Step
@@ -21,10 +22,10 @@ async def show(ctx: RunContext) -> None:
 
 
 async def show_at_last(ctx: RunContext) -> None:
-    """Effect: as `show`, each part tried twice: nobody comes again after an ended run. A refusal changes nothing of what the
-    run came to: the ledger notes it."""
+    """Effect: as `show`, each part tried twice: nobody comes again after an ended run; and what was asked of GitHub is told.
+    A refusal changes nothing of what the run came to: the ledger notes it."""
     await _twice(ctx, "board and status comment", _show_at_tracker)
-    await _twice(ctx, "report", keep_report)
+    await _twice(ctx, "report", _report)
 
 
 async def _twice(ctx: RunContext, what: str, act: Callable[[RunContext], Awaitable[None]]) -> None:
@@ -39,6 +40,11 @@ async def _twice(ctx: RunContext, what: str, act: Callable[[RunContext], Awaitab
         await ctx.store.ledger.append(
             ctx.fence, EventKind.NOTE, stage=None, step=None, data={"text": why}, event_id=event_id
         )
+
+
+async def _report(ctx: RunContext) -> None:
+    await tell_requests(ctx)
+    await keep_report(ctx)
 
 
 async def _show_at_tracker(ctx: RunContext) -> None:

@@ -1,4 +1,4 @@
-"""What model calls cost: of a run, by what it was for, and against the ceilings that hold."""
+"""What model calls cost: of a run, by what it was for, and against the ceilings that hold; and what GitHub was asked."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -6,8 +6,10 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 
 from agentos.domain.budget import Costs, Scope, Spend, Used
+from agentos.domain.event import EventKind
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
+from agentos.domain.requests import Requests
 from agentos.store.database import Database
 
 Part = Literal["stage", "model"]
@@ -48,9 +50,13 @@ _WHOLE = f"""
     GROUP BY GROUPING SETS ((), (repo, issue), (model_calls.stage), (model),
         (to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')))"""  # noqa: S608 - constants
 
+_REQUESTS = f"""
+    SELECT {", ".join(f"coalesce(sum((data ->> '{name}')::bigint), 0)::bigint AS {name}" for name in Requests.__slots__)}
+    FROM events WHERE {_OF_ISSUE} AND kind = '{EventKind.REQUESTS_COUNTED}'"""  # noqa: S608 - constants
+
 
 class CostStore:
-    """The sums over all model calls."""
+    """The sums over all model calls, and over what was asked of GitHub."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -69,6 +75,11 @@ class CostStore:
         row = await self._db.row(f"SELECT ({USED}) AS used", {"run_id": run_id, "stage": stage})
         assert row is not None
         return used_in(row["used"])
+
+    async def requests(self, run_id: int) -> Requests:
+        """What was asked of GitHub for all runs of the issue of that run, as far as its processes lived to tell."""
+        row = await self._db.row(_REQUESTS, {"run_id": run_id})
+        return Requests() if row is None else Requests(**row)
 
     async def whole(self, *, repo: str | None = None, issue: int | None = None) -> Costs:
         """What was spent so far on all issues, or on those of `repo`, or with the number `issue`."""

@@ -3,17 +3,20 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from agentos.domain.requests import Requests
 from tests.crash.toy import replies
 from tests.e2e.conftest import Desk, toy  # noqa: F401 - a fixture
 from tests.github.board import Project
 from tests.github.ci import ACTIONS, deploy, first_red, report
-from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US, FakeGitHub
+from tests.github.fake import ANNA, NAME, OWNER, TOKEN, US, Entry, FakeGitHub
 from tests.github.invariants import require_fits, require_harmless, require_readable, require_tested
 from tests.github.server import API, Server, serving
+from tests.github.test_points import weighed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -49,6 +52,15 @@ def desk(server: Server, tmp_path: Path, database_url: str) -> Desk:
     return made
 
 
+def uncounted(desk: Desk, asked: list[Entry]) -> int:
+    """How many of the requests that GitHub was `asked` came before those for the run, which `show` tells as they weighed."""
+    told = desk.agentos("show", "1", "--json").result["requests"]
+    others = len(asked) - int(told["made"])
+    counted = sum((weighed(entry) for entry in asked[others:]), Requests())
+    assert asdict(counted) == told
+    return others
+
+
 @pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1)])
 def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     server: Server, desk: Desk, tmp_path: Path, method: str, parents: int
@@ -62,8 +74,11 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     assert f"GitHub project: The board at {hub.url}/orgs/acme/projects/7" in found.out, found.out
     assert f"GitHub: {OWNER}/{NAME} at {hub.url}{API}" in found.out, found.out
 
+    begun = len(hub.ledger)
     first = desk.agentos("run", "--issue", "1", "--json")
     assert (first.code, first.result["wait"]["gate"]) == (4, "before_pr"), first.err
+    begun += uncounted(desk, hub.ledger[begun:])
+    assert [entry.method for entry in hub.ledger[:begun] if entry.did] == [], "before the run is there, it only looks"
     assert {each["name"] for each in hub.issues[1]["labels"]} == {"agentos:waiting", "agent-review"}
     assert hub.project.status(1) == "In review"
     hub.comment(1, "/agentos approve", who=ANNA)
@@ -76,6 +91,7 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
 
     last = desk.agentos("run", "--issue", "1", "--json")
     assert (last.code, last.result["outcome"]) == (0, "merged"), last.err
+    assert uncounted(desk, hub.ledger[begun:]) == 0, "all that was asked since was asked for the run"
     assert pull["merged"]
     assert len(hub.run_git("rev-list", "--parents", "-1", "main").split()) == 1 + parents
     assert hub.run_git("diff", head, "main") == ""
@@ -87,7 +103,15 @@ def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     require_harmless(hub)
     ledger = next(desk.home.glob("runs/*/1/1/events.jsonl")).read_text("utf-8").splitlines()
     kinds = {require_fits(json.loads(line)) for line in ledger}
-    assert {"run_waiting", "run_ended", "stage_ended", "review_judged", "check_ended", "decision_taken"} <= kinds
+    assert {
+        "requests_counted",
+        "run_waiting",
+        "run_ended",
+        "stage_ended",
+        "review_judged",
+        "check_ended",
+        "decision_taken",
+    } <= kinds
     texts = [each["body"] for each in hub.comments.values() if each["user"]["id"] == US[0]]
     assert len({text.partition("\n")[0] for text in texts}) == len(texts), "each key is there once"
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and "hub.git" not in path.parts]

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from agentos.domain.budget import Scope, Spend, Used
+from agentos.domain.event import EventKind
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Stage
+from agentos.domain.requests import Requests
 from agentos.ports.chat_model import CallRef
 from agentos.store import Store
 from agentos.store.database import open_database
@@ -112,6 +115,23 @@ async def test_all_that_was_spent_is_told_by_issue_stage_model_and_day(store: St
     assert (await store.costs.whole(repo="r")).total == Spend(2, 30, 3, 3.0)
     assert (await store.costs.whole(repo="r", issue=2)).total == Spend()
     assert (await store.costs.whole(repo="r", issue=2)).by_issue == {}
+
+
+async def test_what_was_asked_of_github_is_the_sum_over_all_runs_of_the_issue(store: Store) -> None:
+    async def tell(fence: Fence, id_: str, asked: Requests) -> None:
+        kind, data = EventKind.REQUESTS_COUNTED, asdict(asked)
+        await store.ledger.append(fence, kind, stage=None, step=None, data=data, event_id=id_)
+
+    first = await started(store, IssueRef("r", 1))
+    assert await store.costs.requests(first.run_id) == Requests()
+    await tell(first, "one", Requests(3, 1, 1, 6))
+    await tell(first, "two", Requests(4, 4, 0, 0))
+    await ended(store, first)
+    second, stranger = await started(store, IssueRef("r", 1)), await started(store, IssueRef("r", 2))
+    await tell(second, "one", Requests(10, 0, 2, 18))
+    await tell(stranger, "one", Requests(100, 0, 0, 100))
+    for run in (first, second):
+        assert await store.costs.requests(run.run_id) == Requests(17, 5, 3, 24)
 
 
 def _race(url: str, runs: Sequence[int], *words: str) -> list[int]:

@@ -12,6 +12,7 @@ from agentos.config.delivery import DeploySettings
 from agentos.domain.document import Deployment
 from agentos.domain.error import Crowded, OutsideError
 from agentos.domain.naming import clean_text
+from agentos.domain.requests import Requests
 from agentos.ports.deployer import Deployer, DeployRequest
 
 MARK = "agentos"
@@ -31,6 +32,11 @@ class GitHubDeployer:
         self._api = api
         self._settings = settings
         self._command = command
+
+    @property
+    def requests(self) -> Requests:
+        """What this object asked GitHub so far."""
+        return self._api.requests
 
     async def find(self, request: DeployRequest) -> Deployment | None:
         """The deployment of exactly `request.sha`, if GitHub says that it stands and, where it is ours, it is healthy."""

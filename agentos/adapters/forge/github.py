@@ -19,6 +19,7 @@ from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import Comment
 from agentos.domain.naming import clean_text
+from agentos.domain.requests import Requests
 from agentos.ports.clock import Clock
 from agentos.ports.forge import PullRequest, PullRequestDraft, ReviewNote, ReviewThread
 from agentos.workspace.repository import OwnedRepository
@@ -39,6 +40,11 @@ class GitHubForge:
         self._api = GitHubClient(place, clock, pace)
         self._checks = GitHubChecks(self._api)
         self._threads = Threads(self._api)
+
+    @property
+    def requests(self) -> Requests:
+        """What this object asked GitHub so far."""
+        return self._api.requests
 
     async def branch_head(self, branch: str) -> str | None:
         """The commit the branch points to on GitHub, asked by git, which is never behind its own pushes."""

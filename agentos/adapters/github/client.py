@@ -21,8 +21,10 @@ from agentos.adapters.github.graphql import Data, Operation, Points, refused_in
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.refusal import refusal, unknown_access
+from agentos.adapters.github.weighing import counted
 from agentos.domain.error import OutsideError
 from agentos.domain.failure import RETRY, FailureKind, backoff_s
+from agentos.domain.requests import Requests
 from agentos.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class GitHubClient:
         self._jitter = jitter
         self._known: OrderedDict[str, Answer] = OrderedDict()
         self.points = Points()
+        self.requests = Requests()
 
     async def get(self, path: str, model: type[T], **params: str | int) -> T:
         """The answer at `path` (from the repository on), read as `model`. Raises: OutsideError."""
@@ -161,7 +164,7 @@ class GitHubClient:
         request = _Request("POST", self.place.graphql_url, body, operation=operation, picture=picture)
         self.points.require(request.name, self.clock.now())
         _, found = await self._try(request, Data[model], again=again or operation.reads)  # type: ignore[valid-type]
-        self.points.count(found.data)
+        self.requests += Requests(points=self.points.count(found.data) - 1)
         return found.data
 
     async def _try(self, request: "_Request", model: type[T], *, again: bool) -> tuple[Answer, T]:
@@ -226,14 +229,18 @@ class GitHubClient:
         headers = {**headers, "Authorization": f"Bearer {token.get_secret_value()}"}
         try:
             async with asyncio.timeout(TIMEOUT_S * 2), self._github.get_async_client() as client:
-                return await client.request(request.method, request.url, json=request.body, headers=headers)
+                response = await client.request(request.method, request.url, json=request.body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
             unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+            if not unsent:
+                self.requests += counted(changes=request.changes, status=None)
             error = OutsideError(
                 f"GitHub cannot be reached ({request.name}: {_reason(exc)}); look at the network, or try again later",
                 kind=FailureKind.TRANSIENT,
             )
             raise _Unanswered(error, unsent=unsent) from exc
+        self.requests += counted(changes=request.changes, status=response.status_code)
+        return response
 
     def _keep(self, url: str, answer: Answer) -> None:
         """Effect: the answer at `url` is asked for by its ETag the next time, which costs nothing while it holds."""

@@ -98,11 +98,13 @@ class Points:
     spent: int = 0
     last: RateLimit | None = None
 
-    def count(self, answer: object) -> None:
-        """Effect: what one request cost is counted; a change does not tell, and costs one."""
+    def count(self, answer: object) -> int:
+        """What one request cost. Effect: it is counted; a change does not tell, and costs one."""
         told = answer.rate_limit if isinstance(answer, QueryData) else None
-        self.spent += told.cost if told is not None else 1
+        cost = told.cost if told is not None else 1
+        self.spent += cost
         self.last = told or self.last
+        return cost
 
     def require(self, what: str, now: datetime) -> None:
         """Raises: OutsideError TRANSIENT, with the wait, where none is left: asking on would only be held against us."""

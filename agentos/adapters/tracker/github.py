@@ -24,6 +24,7 @@ from agentos.domain.error import OutsideError
 from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import fitted, text_digest
+from agentos.domain.requests import Requests
 from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board, News
@@ -61,6 +62,11 @@ class GitHubTracker:
         self._fresh = Fresh(clock)
         self._project = GitHubProject(self._api) if place.project else None
         self._news = RepositoryNews(self._api, clock.now())
+
+    @property
+    def requests(self) -> Requests:
+        """What this object asked GitHub so far."""
+        return self._api.requests
 
     async def ready(self) -> tuple[int, ...]:
         """The open issues with the label that asks for work, and those whose card people moved to Ready."""

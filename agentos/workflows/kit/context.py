@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from agentos.config.models import ModelChoice
 from agentos.config.settings import Settings
 from agentos.config.workflow import Workflow
 from agentos.domain.issue import IssueRef
+from agentos.domain.requests import Requests
 from agentos.domain.run import RunRef
 from agentos.ports.agent import CodingAgent
 from agentos.ports.clock import Clock
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from agentos.workflows.kit.recorded_model import RecordedModels
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A port whose backend asks a service that counts requests."""
+
+    @property
+    def requests(self) -> Requests:
+        """What it asked so far."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The outside world of one run. Agent roles (drafter, reviewer, implementer) reach `models`, `agent` and `sandbox`
@@ -38,6 +49,12 @@ class Ports:
     deployer: Deployer
     notifier: Notifier
     clock: Clock
+
+    @property
+    def requests(self) -> Requests:
+        """What was asked of services that count it, since this equipment was made."""
+        asking = (self.tracker, self.forge, self.deployer)
+        return sum((each.requests for each in asking if isinstance(each, Counting)), Requests())
 
 
 @dataclass(frozen=True)

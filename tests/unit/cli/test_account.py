@@ -24,6 +24,7 @@ from agentos.domain.document import Finding, Review, ReviewVerdict, Severity
 from agentos.domain.event import Event, EventKind
 from agentos.domain.issue import IssueRef
 from agentos.domain.pipeline import Gate, Stage
+from agentos.domain.requests import Requests
 from agentos.domain.run import Run, RunRef
 from agentos.domain.status import JobState, WaitKind
 from agentos.runs.account import Account, JudgedIn, Verdict, judged, redraft, shortened, verdicts_in
@@ -83,6 +84,7 @@ def _account(text: str) -> Account:
             (CriterionResult(text, False, (text,), text),),
             (),
         ),
+        requests=Requests(made=12, unchanged=3, changes=2, points=17),
         undone=(Undone("c" * 40, "d" * 40, (text, "AC-1")),),
         patch=(f"+{text}", f"-{text}", text),
     )
@@ -164,8 +166,17 @@ def test_a_run_that_did_nothing_has_nothing_to_tell_but_its_empty_cost() -> None
         undone=(),
         cost_by_stage={},
         cost_by_model={},
+        requests=Requests(),
     )
     assert list(account_lines(empty, full=False)) == []
+
+
+def test_what_was_asked_of_github_is_told_for_people_and_programs() -> None:
+    said = "12 requests (3 unchanged), 2 changes, 17 points"
+    assert [line for line in account_lines(_account("x"), full=False) if said in line] != []
+    assert f"Asked of GitHub for all runs of the issue: {said}." in run_page(_report("x"), _account("x"))
+    told = json.loads(text_of(show_document(_report("x"), _account("x"))))
+    assert told["requests"] == {"made": 12, "unchanged": 3, "changes": 2, "points": 17}
 
 
 def test_a_long_difference_is_cut_and_says_by_how_much_unless_all_is_wanted() -> None:
