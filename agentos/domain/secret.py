@@ -14,6 +14,8 @@ from urllib.parse import quote, unquote
 
 LEAST_KNOWN, LEAST_UNMIXED, LEAST_HIDDEN = 8, 16, 12
 """Characters of a known secret that is looked for: of letters and digits, of either alone, and in disguise."""
+LEAST_SHAPED = 18
+"""Characters of the shortest text with a secret's shape: a password of ten in an address."""
 MOST_WORDS = 3
 _LEAST_DISTINCT = 8
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
@@ -160,6 +162,8 @@ def _disguises(value: str) -> Iterator[str]:
 
 
 def _shaped(text: str) -> Iterator[Leak]:
+    if len(text) < LEAST_SHAPED:
+        return
     unescaped = _ESCAPE.sub("\n ", text)
     for kind, start, end in ((leak.kind, leak.start, leak.end) for leak in _matches(text[::-1])):
         yield Leak(kind, len(text) - end, len(text) - start)
@@ -242,11 +246,13 @@ def _from_hexadecimal(run: str) -> Iterator[str]:
 
 def _split(text: str, whole: list[Leak]) -> Iterator[Leak]:
     """Secrets that go on in the next line, beyond those that are `whole` in one."""
+    if "\n" not in text:
+        return
     lines = text.split("\n")
     inner = [line.strip(_AROUND) for line in lines]
     joined = "".join(inner)
     leaks = [(leak, False) for leak in _matches(joined, anywhere=True)] + [(leak, True) for leak in _in_code(joined)]
-    if not leaks or len(lines) == 1:
+    if not leaks:
         return
     index: list[int] = []
     at = 0
