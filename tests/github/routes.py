@@ -185,12 +185,24 @@ def _merge(fake: FakeGitHub, request: Request) -> object:
     tree = fake.run_git("merge-tree", "--write-tree", base, head, check=False)
     if not tree:
         raise Refused(405, "Pull Request has merge conflicts")
-    parents = ["-p", base] if body.get("merge_method") == "squash" else ["-p", base, "-p", head]
-    words = f"{body.get('commit_title', 'Merge')}\n\n{body.get('commit_message', '')}"
-    sha = fake.run_git("commit-tree", tree, *parents, "-m", words)
+    if body.get("merge_method") == "rebase":
+        sha = _rebased(fake, base, head)
+    else:
+        parents = ["-p", base] if body.get("merge_method") == "squash" else ["-p", base, "-p", head]
+        words = f"{body.get('commit_title', 'Merge')}\n\n{body.get('commit_message', '')}"
+        sha = fake.run_git("commit-tree", tree, *parents, "-m", words)
     fake.run_git("update-ref", f"refs/heads/{found['base']['ref']}", sha, base)
     found.update(state="closed", merged=True, merged_at=AT, closed_at=AT, merge_commit_sha=sha)
     return {"sha": sha, "merged": True, "message": "Pull Request successfully merged"}
+
+
+def _rebased(fake: FakeGitHub, base: str, head: str) -> str:
+    """The last of new commits on `base`, one for each that `head` has and it has not, merges left out."""
+    for commit in fake.run_git("rev-list", "--reverse", "--no-merges", f"{base}..{head}").split():
+        onto = fake.run_git("commit-tree", f"{base}^{{tree}}", "-p", f"{commit}^", "-m", "where it goes")
+        tree = fake.run_git("merge-tree", "--write-tree", onto, commit)
+        base = fake.run_git("commit-tree", tree, "-p", base, "-m", fake.run_git("log", "-1", "--format=%B", commit))
+    return base
 
 
 def _require_body(body: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def uncounted(desk: Desk, asked: list[Entry]) -> int:
     return others
 
 
-@pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1)])
+@pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1), ("rebase", 1)])
 def test_an_issue_on_github_becomes_a_merged_pull_request_there(
     server: Server, desk: Desk, tmp_path: Path, method: str, parents: int
 ) -> None:

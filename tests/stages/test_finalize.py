@@ -8,8 +8,10 @@ from agentos.domain.decision import Decision, DecisionKind
 from agentos.domain.error import OutsideError
 from agentos.domain.pipeline import Outcome, Stage, Verdict
 from agentos.workflows.finalize.graph import build
+from agentos.workflows.finalize.reverting import TakenIn, taken_in
 from agentos.workflows.kit.records import dump
 from agentos.workflows.kit.state import RunState
+from agentos.workflows.kit.step import Step
 from agentos.workflows.orchestrator.rules import after_decision, settled
 from agentos.workflows.pr import graph as pr
 from tests.stages.conftest import Equip, commit, run_git
@@ -185,9 +187,55 @@ async def test_the_revert_of_a_merge_that_fails_is_filed_once_and_only_when_a_pe
     assert ticket.title == "Revert “Report division by zero” (#1)"
     for part in (state["merge_sha"], "git revert -m 1", "AssertionError: broken by the merge", "passes test: test"):
         assert part in ticket.body
-    made.stand.git("revert", "--no-edit", "-m", "1", "HEAD")
+    pull = await made.forge.find_pr(f"agentos/revert-{state['merge_sha'][:12]}")
+    assert pull is not None
+    assert (pull.url, pull.base, pull.title) == (told["revert_pr"], "main", "Revert “Report division by zero (#1)”")
+    assert "issue 2" in pull.body
+    assert f"or merge {pull.url}" in blocker(told).needs[0]
+    assert made.stand.git("diff", f"{state['merge_sha']}^1", pull.head_sha) == ""
+    made.stand.git("merge", "--quiet", "--ff-only", pull.branch)
     again = await made.stand.run_stage(build(), {**told, "wait": {}, "rounds": {}})
     assert [item.number for item in (await made.close_out(again)).follow_ups] == [2]
+
+
+@pytest.mark.parametrize(("later", "is_made"), [({"other.txt": "x\n"}, True), ({"calc/core.py": "x = 1\n"}, False)])
+async def test_what_came_after_a_merge_stays_when_it_is_taken_back_or_no_pull_request_is_made(
+    equip: Equip, later: dict[str, str], is_made: bool
+) -> None:
+    made = await approved(equip, **MERGE, commands=BREAKS)
+    state = await made.stand.run_stage(build(), made.state)
+    made.stand.commit(later)
+    decision = Decision(DecisionKind.APPROVE, "ann", "cli:1", subject=state["merge_sha"])
+    told = await made.stand.run_stage(build(), {**state, **settled(state, decision), "decision": dump(decision)})
+    assert (told["revert_ticket"], bool(told["revert_pr"])) == (2, is_made)
+    pull = await made.forge.find_pr(f"agentos/revert-{state['merge_sha'][:12]}")
+    assert (pull is not None) is is_made
+    if pull is not None:
+        assert made.stand.git("diff", "--name-only", f"{state['merge_sha']}^1", pull.head_sha) == "other.txt"
+        assert made.stand.git("rev-parse", f"{pull.head_sha}^") == made.stand.git("rev-parse", "main")
+
+
+async def test_how_a_change_came_in_says_what_the_base_was_before_and_what_takes_it_back(equip: Equip) -> None:
+    made = await approved(equip, **MERGE)
+    git, base = made.stand.git, made.state["base_sha"]
+    git("checkout", "--quiet", "-b", "ours", base)
+    good = [commit(made.stand.target, {f"{n}.txt": "x"}, f"part {n}") for n in (1, 2)][-1]
+    git("checkout", "--quiet", "main")
+    moved = made.stand.commit({"other.txt": "x"})
+    came_in = {
+        ("merge", "--no-ff", "--no-edit", "ours"): (moved, "-m 1 {merged}"),
+        ("cherry-pick", f"{base}..ours"): (moved, f"{moved[:12]}..{{merged}}"),
+        ("merge", "--squash", "ours"): (moved, "{merged}"),
+        ("reset", "--hard", "ours"): (base, f"{base[:12]}..{{merged}}"),
+    }
+    for words, (before, undone_by) in came_in.items():
+        git("reset", "--quiet", "--hard", moved)
+        git(*words)
+        merged = made.stand.commit({}) if "--squash" in words else git("rev-parse", "HEAD")
+        await made.stand.ctx.repo.fetch_base("main")
+        state: RunState = {**made.state, "merge_sha": merged, "good_sha": good}
+        told = await taken_in(state, Step(made.stand.ctx, Stage.FINALIZE, "verify", "t"))
+        assert told == TakenIn(before, undone_by.format(merged=merged[:12])), words
 
 
 async def test_a_base_that_was_red_before_the_merge_is_not_held_against_it(equip: Equip) -> None:

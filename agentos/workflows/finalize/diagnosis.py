@@ -20,12 +20,13 @@ _TELLING = re.compile(
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What is known about a merge that fails: `failures` as `command: test`, `results` measured at the merge, `before_sha`
-    the base right before it, `since` the commits that came into the base while the change was made, `touched` the files of
+    the base right before it, `undone_by` the command that takes it back, `since` the commits that came into the base while the change was made, `touched` the files of
     the change, `both` those of them that these commits touched too."""
 
     merge_sha: str
     base_branch: str
     before_sha: str
+    undone_by: str
     failures: tuple[str, ...]
     results: tuple[CheckResult, ...]
     since: tuple[str, ...]
@@ -96,7 +97,7 @@ def revert_draft(found: Diagnosis, title: str, issue: IssueRef) -> IssueDraft:
 
 ## Constraints
 
-Only what that merge brought is taken back; by hand: `git revert -m 1 {sha[:SHORT]}`.
+Only what that merge brought is taken back; by hand: `{found.undone_by}`.
 
 ## What was measured
 
@@ -104,3 +105,12 @@ Only what that merge brought is taken back; by hand: `git revert -m 1 {sha[:SHOR
 """
     line = title_line(title)
     return IssueDraft(f"Revert “{line}” (#{issue.number})", defused(body), related=(issue.number,))
+
+
+def revert_text(found: Diagnosis, ticket: int) -> str:
+    """What the pull request says that takes the merge back, for the issue `ticket`."""
+    return defused(f"""Takes back {found.merge_sha}, for issue {ticket}: {found.base_branch} fails checks since, which it passed before.
+Nobody merges this but you; the run that made it measures {found.base_branch} again when it is retried.
+
+{fenced(chr(10).join(evidence_of(found)))}
+""")

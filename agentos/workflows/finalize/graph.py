@@ -1,7 +1,7 @@
 """The finalize stage: merge, verify, follow up, close out."""
 
 from agentos.domain.pipeline import Stage
-from agentos.workflows.finalize import checking, merging, nodes, rules, verifying
+from agentos.workflows.finalize import checking, merging, nodes, reverting, rules, verifying
 from agentos.workflows.kit import cleanup
 from agentos.workflows.kit.ci import after_look, rerun_checks, to_checks
 from agentos.workflows.kit.pause import wait_for_person
@@ -28,7 +28,9 @@ def build() -> Compiled:
     graph.add(MERGE, merging.merge, then=(_after_merge, ["verify", "sync"]))
     graph.add(VERIFY, verifying.verify, then=(_after_verify, ["consider_verify", "propose_follow_ups"]))
     graph.add(VERIFY, verifying.consider_verify, then="verify")
-    graph.add(VERIFY, verifying.file_revert, then="verify")
+    graph.add(VERIFY, reverting.file_revert, then="push_revert")
+    graph.add(VERIFY, reverting.push_revert, then=(_after_push, ["open_revert", "verify"]))
+    graph.add(VERIFY, reverting.open_revert, then="verify")
     graph.add(CAPTURE, nodes.propose_follow_ups, then=(_filing, ["file_follow_up", "report"]))
     graph.add(CAPTURE, nodes.file_follow_up, then=(_filing, ["file_follow_up", "report"]))
     graph.add(CLOSE, nodes.report, then="close")
@@ -41,9 +43,13 @@ def build() -> Compiled:
 
 def _after_authority(state: RunState) -> str:
     if state.get("merge_sha"):
-        wanted = state.get("revert_of") == state["merge_sha"] and not state.get("revert_ticket")
+        wanted = state.get("revert_of") == state["merge_sha"] and "revert_pr" not in state
         return "file_revert" if wanted else "verify"
     return "hand_over" if state.get("wait") else "sync"
+
+
+def _after_push(state: RunState) -> str:
+    return "verify" if "revert_pr" in state else "open_revert"
 
 
 def _after_dossier(state: RunState) -> str:

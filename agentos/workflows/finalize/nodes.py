@@ -7,8 +7,8 @@ from agentos.domain.pipeline import Outcome
 from agentos.workflows.finalize import rules
 from agentos.workflows.finalize.merging import package_of
 from agentos.workflows.finalize.reply import FollowUpsReply
+from agentos.workflows.finalize.reverting import VERIFICATION
 from agentos.workflows.finalize.rules import FollowUps
-from agentos.workflows.finalize.verifying import VERIFICATION
 from agentos.workflows.kit.board import close_issue, say
 from agentos.workflows.kit.checks import Measured
 from agentos.workflows.kit.markdown import brief_markdown, checks_markdown, findings_markdown

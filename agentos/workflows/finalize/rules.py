@@ -193,12 +193,24 @@ def not_merged(branch: str, sha: str, findings: tuple[Finding, ...]) -> str:
     return defused(f"{text} and put before you.\n\n{listed}")
 
 
-def mending(found: Diagnosis, ticket: int) -> tuple[str, ...]:
-    """What would let a run go on whose merge fails; `ticket`: the revert that was filed, 0 for none."""
+def mending(found: Diagnosis, state: RunState) -> tuple[str, ...]:
+    """What would let a run go on whose merge fails, and whose revert was perhaps filed."""
     mend = f"mend {found.base_branch}, then retry, which measures it as it is then"
-    if ticket:
-        return (f"issue {ticket}, which takes the merge back; or {mend}",)
-    return (mend, f"or approve, which files the revert of {found.merge_sha[:SHORT]} as an issue of its own")
+    if ticket := state.get("revert_ticket"):
+        pull = f", or merge {state['revert_pr']}" if state.get("revert_pr") else ""
+        return (f"issue {ticket}, which takes the merge back{pull}; or {mend}",)
+    sha = found.merge_sha[:SHORT]
+    return (mend, f"or approve, which files the revert of {sha} as an issue and, where git can make it, a pull request")
+
+
+def revert_branch(merge_sha: str) -> str:
+    """The branch that takes a merge back; nobody works on it."""
+    return f"agentos/revert-{merge_sha[:SHORT]}"
+
+
+def revert_title(title: str, number: int, settings: Settings) -> str:
+    """The pull request's title, and its commit's."""
+    return f"Revert “{numbered_title(title_line(title), number, settings)}”"
 
 
 def merge_message(package: ReviewPackage, settings: Settings) -> str:

@@ -84,6 +84,9 @@ class RunState(TypedDict, total=False):
     """The merge whose revert a person asked to be filed as an issue."""
     revert_ticket: int
     """That issue; 0 while there is none."""
+    revert_branch: str
+    revert_pr: str
+    """The address of the pull request that takes it back; empty where git cannot make it."""
     follow_ups: list[int]
 
     wait: dict[str, Any]

@@ -125,6 +125,7 @@ FOUND = Diagnosis(
     merge_sha="d" * 40,
     base_branch="main",
     before_sha=BASE,
+    undone_by="git revert -m 1 dddddddddddd",
     failures=("test: t0",),
     results=(RED, replace(RED, name="lint", tail="ugly")),
     since=(),
@@ -177,8 +178,10 @@ def test_a_revert_is_one_ticket_for_each_merge_and_says_how_one_sees_that_it_is_
 
 
 def test_a_person_may_have_the_revert_filed_once() -> None:
-    assert any("approve, which files the revert of dddddddddddd" in need for need in rules.mending(FOUND, 0))
-    assert rules.mending(FOUND, 7)[0].startswith("issue 7, which takes the merge back")
+    assert any("approve, which files the revert of dddddddddddd" in need for need in rules.mending(FOUND, {}))
+    assert rules.mending(FOUND, {"revert_ticket": 7})[0].startswith("issue 7, which takes the merge back; or mend")
+    pull: RunState = {"revert_ticket": 7, "revert_pr": "https://github.com/acme/todo/pull/9"}
+    assert "or merge https://github.com/acme/todo/pull/9" in rules.mending(FOUND, pull)[0]
 
 
 def test_a_change_that_goes_round_once_more_is_approved_by_nobody_and_measured_anew() -> None:
