@@ -32,11 +32,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one look brought: new runs, refusals that were not told before, and what was touched meanwhile, by number."""
+    """What one look brought: new runs, refusals that were not told before, and by number what was touched meanwhile and what
+    is Ready."""
 
     runs: tuple[Run, ...] = ()
     refused: tuple[Refusal, ...] = ()
     touched: frozenset[int] = frozenset()
+    ready: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Intake:
                     made += [each for each in taken if isinstance(each, Run)]
                     refused += [each for each in taken if isinstance(each, Refusal)]
         touched, self._touched = self._touched, frozenset()
-        return Found(tuple(made), tuple(refused), touched)
+        return Found(tuple(made), tuple(refused), touched, frozenset(ready))
 
     async def _lacks_run(self, target: Target, number: int) -> bool:
         return await self.desk.store.runs.live(target.issue(number)) is None

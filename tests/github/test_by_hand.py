@@ -12,6 +12,7 @@ from agentos.domain.pipeline import Outcome
 from agentos.domain.run import Run
 from agentos.domain.status import READY_LABEL, JobState, WaitKind
 from agentos.runs.decide import decide
+from tests.github.board import Project
 from tests.github.fake import Refused, label
 from tests.github.service import BODY, Serving, Yard
 
@@ -97,18 +98,41 @@ async def test_an_issue_that_is_gone_stops_its_run_with_where_it_went_and_the_ru
 ) -> None:
     async with yard.serving() as service:
         number = await asked(service)
+        await service.look(by_itself=True)
         address = answer.message.format(api=service.server.place().api_url)
         service.hub.instead[number] = Refused(answer.status, address)
-        run = await run_of(service)
-        await decide(service.desk, run, Decision(DecisionKind.ANSWER, "ann", "cli:1", "In capitals."))
         await service.look(by_itself=True)
         assert (await run_of(service)).job is JobState.BLOCKED, service.notices
         assert told in (await wait_of(service)).title
 
         before = writes(service)
-        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:2"))
+        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:1"))
         await service.look(by_itself=True)
         assert ((await run_of(service)).job, writes(service)) == (JobState.CANCELLED, before)
+
+
+async def test_labels_that_somebody_changed_are_put_right(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        before = service.labels(number)
+        service.hub.issues[number]["labels"] = [label("agentos:done"), label("help wanted")]
+        await service.look(by_itself=True)
+        assert service.labels(number) == {*before, "help wanted"}, service.notices
+        assert (await wait_of(service)).kind is WaitKind.QUESTION
+
+
+async def test_a_card_that_somebody_moved_to_ready_starts_nothing_and_lies_where_it_lay_again(yard: Yard) -> None:
+    project = yard.server.github.project = Project()
+    async with yard.serving(**{"github.project": "7"}) as service:
+        number = service.hub.open_issue("Add a shout function", "Make it loud.")
+        project.add(number, "Ready")
+        await service.first()
+        await service.look(by_itself=True)
+        (card,) = project.cards
+        lay, card.status = card.status, "Ready"
+        await service.look(by_itself=True)
+        assert (card.status, len(await service.runs())) == (lay, 1), service.notices
+        assert lay != "Ready"
 
 
 async def test_a_locked_conversation_is_named_and_unlocked_the_run_goes_on(yard: Yard) -> None:

@@ -59,6 +59,9 @@ class FilesTracker:
         """The tickets whose file or thread changed on disk since it was asked last, and what their threads say."""
         return await asyncio.to_thread(self._news)
 
+    async def waiting(self) -> None:
+        """Not told: tickets lie in the person's own folder."""
+
     async def get(self, number: int) -> Issue:
         """The ticket with that number as it is now; `status` is the word in its front matter."""
         return await asyncio.to_thread(self._get, number)

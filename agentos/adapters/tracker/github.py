@@ -81,6 +81,11 @@ class GitHubTracker:
         touched, said = await self._news.fresh()
         return News(touched, tuple((number, comment_of(each, ours=_is(us, each.user))) for number, each in said))
 
+    async def waiting(self) -> frozenset[int]:
+        """The open issues with the label of those that wait for a person."""
+        found = await self._api.pages("/issues", IssueAnswer, labels=ATTENTION_LABEL, state="open")
+        return frozenset(each.number for each in found)
+
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now. A pull request is none: GONE."""
         found = await self._issue(number)

@@ -91,6 +91,11 @@ class MemoryTracker:
         touched = self._versions.fresh({at: (kept.issue, *kept.comments) for at, kept in self._kept.items()})
         return News(touched, tuple((at, each) for at in sorted(touched) for each in self._kept[at].comments))
 
+    async def waiting(self) -> frozenset[int]:
+        """The open issues whose board calls for a person."""
+        theirs = ((number, kept.board) for number, kept in self._kept.items() if kept.issue.is_open)
+        return frozenset(number for number, board in theirs if board is not None and board.attention)
+
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now."""
         return self._find(number).issue
