@@ -28,7 +28,7 @@ def goes_on(world: World, called: Called, which: int = 0) -> Called:
     """What the command does that `called` said would let it go on."""
     command = says(called)["wait"]["commands"][which]
     assert "…" not in command, "it can be typed as it is printed"
-    _, _, words = command.partition("agentos ")
+    _, _, words = command.partition("orchestrate.py ")
     return world.agentos(*shlex.split(words), "--json")
 
 

@@ -100,6 +100,8 @@ class Place:
         try:
             with suppress(BlockingIOError):  # it was asked often enough
                 os.write(fd, b"x")
+        except BrokenPipeError:  # it ended meanwhile
+            return False
         finally:
             os.close(fd)
         return True

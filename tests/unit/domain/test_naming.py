@@ -9,7 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentos.domain.naming import SLUG_LENGTH, branch_name, clean_text, repo_key, safe_name, slug, text_digest
+from agentos.domain.naming import (
+    COMMENT_LIMIT_CHARACTERS,
+    SLUG_LENGTH,
+    branch_name,
+    clean_text,
+    fitted,
+    repo_key,
+    safe_name,
+    slug,
+    text_digest,
+)
 from tests.figures import share
 
 pytestmark = pytest.mark.examples("naming")
@@ -192,3 +202,13 @@ def test_a_digest_keeps_its_parts_apart(one: list[str], other: list[str]) -> Non
 def test_a_digest_is_the_same_everywhere() -> None:
     assert text_digest("a", "bc") != text_digest("ab", "c")
     assert text_digest() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_text_that_is_too_long_is_cut_at_a_line_end_and_says_so() -> None:
+    assert fitted("short\r\n") == "short\n"
+    for line in ("a line\n", "x"):
+        cut = fitted(line * (COMMENT_LIMIT_CHARACTERS + 1))
+        kept, _, note = cut.rpartition("\n\n")
+        assert len(cut) <= COMMENT_LIMIT_CHARACTERS
+        assert note.startswith("[cut here: the text has ")
+        assert set(kept.split("\n")) <= {line.strip(), kept}

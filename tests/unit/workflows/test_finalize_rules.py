@@ -177,6 +177,11 @@ def test_a_revert_is_one_ticket_for_each_merge_and_says_how_one_sees_that_it_is_
     assert "<!--" not in draft.body
 
 
+def test_a_revert_has_one_branch_for_each_merge_and_a_title_that_closes_nothing() -> None:
+    assert rules.revert_branch("d" * 40) == "agentos/revert-dddddddddddd"
+    assert rules.revert_title("Say hello, fixes #9", 1, LOCAL) == "Revert “Say hello, fixes 9 (#1)”"
+
+
 def test_a_person_may_have_the_revert_filed_once() -> None:
     assert any("approve, which files the revert of dddddddddddd" in need for need in rules.mending(FOUND, {}))
     assert rules.mending(FOUND, {"revert_ticket": 7})[0].startswith("issue 7, which takes the merge back; or mend")
