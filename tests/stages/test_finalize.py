@@ -16,6 +16,7 @@ from agentos.workflows.orchestrator.rules import after_decision, settled
 from agentos.workflows.pr import graph as pr
 from tests.stages.conftest import Equip, commit, run_git
 from tests.stages.delivery import BRANCH, Delivery, Thread, blocker, delivered
+from tests.stages.test_pr import MOST_CALLS, Died, mortal
 
 pytestmark = pytest.mark.slow
 ONE: dict[str, Any] = {"follow_ups": [{"title": "Divide floats too", "body": "Objective: floats."}]}
@@ -196,6 +197,29 @@ async def test_the_revert_of_a_merge_that_fails_is_filed_once_and_only_when_a_pe
     made.stand.git("merge", "--quiet", "--ff-only", pull.branch)
     again = await made.stand.run_stage(build(), {**told, "wait": {}, "rounds": {}})
     assert [item.number for item in (await made.close_out(again)).follow_ups] == [2]
+
+
+async def test_dying_at_any_call_outside_while_a_merge_is_taken_back_doubles_nothing(equip: Equip) -> None:
+    made = await approved(equip, **MERGE, commands=BREAKS)
+    state = await made.stand.run_stage(build(), made.state)
+    decision = Decision(DecisionKind.APPROVE, "ann", "cli:1", subject=state["merge_sha"])
+    given: Any = {**state, **settled(state, decision), "decision": dump(decision)}
+    told: RunState = {}
+    deaths = 0
+    while not told:
+        try:
+            told = await Thread(mortal(made, [1 + deaths % MOST_CALLS]), build()).go(given)
+        except Died:
+            deaths, given = deaths + 1, None
+    assert deaths > MOST_CALLS
+    assert (told["revert_ticket"], blocker(told).code) == (2, "verify_failed")
+    with pytest.raises(OutsideError):
+        await made.stand.tracker.get(3)
+    pull = await made.forge.find_pr(told["revert_branch"])
+    assert pull is not None
+    assert (pull.number, pull.url) == (2, told["revert_pr"])
+    assert [each.number for each in await made.forge.other_prs(BRANCH)] == [2]
+    assert made.stand.git("branch", "--list", "agentos/revert-*").split() == [told["revert_branch"]]
 
 
 @pytest.mark.parametrize(("later", "is_made"), [({"other.txt": "x\n"}, True), ({"calc/core.py": "x = 1\n"}, False)])
