@@ -26,10 +26,11 @@ MERGED = "succeeded merged"
 
 
 def in_sample(point: str) -> bool:
-    """All points inside of steps, and of effects all but the one where nothing of it was begun; of steps the moment before
-    their checkpoint is written: those of the last stage, where a cell is short, and some of the others."""
+    """All points inside of steps, and of effects all but the one where nothing of it was begun, and the one right after the
+    intent where nothing but a look was added; of steps the moment before their checkpoint is written: those of the last
+    stage, where a cell is short, and some of the others."""
     if not point.startswith("step:"):
-        return not point.endswith(f":{CrashPoint.BEFORE_INTENT}")
+        return not point.endswith((f":{CrashPoint.BEFORE_INTENT}", f":{CrashPoint.AFTER_LOOKUP}"))
     return point.endswith(":after") and (point.startswith("step:finalize:") or POINTS.index(point) % 8 == 1)
 
 
