@@ -1,6 +1,7 @@
 """What people said where the issue and its pull request are, and what of it counts (pure; DESIGN §7)."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -86,13 +87,13 @@ def signals_in(
     """Everything said to the run, oldest first; bots say nothing, and what is no command is no signal. `of_pull`: comments
     on the pull request.
 
-    Times have whole seconds: in one place the order there decides within a second; between two places nobody can tell,
-    and the one whose last word is an approval is taken to be the earlier.
+    Times have whole seconds: in one place the order there decides within a second; where two places speak in the same one
+    nobody can tell, and approvals are taken to be the earlier.
     """
     places = (map(_of_comment, comments), map(_of_comment, of_pull), map(_of_review, reviews))
     found = [(place, signal) for place, said in enumerate(places) for signal in said if signal is not None]
-    approved_last = {(place, signal.at): signal.approves for place, signal in found}
-    found.sort(key=lambda each: (each[1].at, not approved_last[each[0], each[1].at], each[0]))
+    spoke = Counter(at for _, at in {(place, signal.at) for place, signal in found})
+    found.sort(key=lambda each: (each[1].at, spoke[each[1].at] > 1 and not each[1].approves, each[0]))
     return tuple(signal for _, signal in found)
 
 

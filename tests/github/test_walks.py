@@ -117,6 +117,19 @@ def test_feedback_of_the_same_second_wins_over_an_approval(server: Server, datab
         assert {each.said for each in walk.counted.values()} == {"approve", "feedback"}
 
 
+def test_what_does_not_count_helps_no_approval_over_feedback_of_the_same_second(
+    server: Server, database_url: str, tmp_path: Path
+) -> None:
+    with walks(server, database_url, tmp_path) as begin:
+        walk = begin(1)
+        walk.comment(ANNA, "feedback", "", on=PULL)
+        walk.comment(ANNA, "approve", "d" * 40, on=PULL)
+        walk.comment(ANNA, "approve", walk.head, on=ISSUE)
+        walk.comment(PEOPLE["stranger"], "feedback", "", on=ISSUE)
+        walk.look()
+        assert {each.said for each in walk.counted.values()} == {"approve", "feedback"}
+
+
 def test_only_the_right_word_of_the_right_person_counts_in_any_walk(
     server: Server, database_url: str, tmp_path: Path, figure: Figure
 ) -> None:
