@@ -21,7 +21,7 @@ from agentos.workflows.review.graph import build as build_review
 from tests.models.clock import SkippingClock
 from tests.stages.conftest import REPO, Equip
 from tests.stages.delivery import MENDED, Delivery, Thread, blocker, delivered
-from tests.stages.test_pr import MOST_CALLS, Died, mortal
+from tests.stages.dying import Died, dying_all_the_way
 from tests.stages.test_review import AUTO, Work
 
 pytestmark = pytest.mark.slow
@@ -233,16 +233,7 @@ async def test_dying_at_any_call_while_checks_are_watched_runs_nothing_again_twi
     if passes:
         red = at.forge.memory.after_rerun["run:1"]
         at.forge.memory.after_rerun["run:1"] = replace(red, checks=(replace(red.checks[0], state=CiState.PASSED),))
-    given: Any = at.made.state
-    state: RunState = {}
-    deaths = 0
-    while not state:
-        try:
-            state = await Thread(mortal(at.made, [1 + deaths % MOST_CALLS]), build()).go(given)
-        except Died:
-            deaths += 1
-            given = None
-    assert deaths > MOST_CALLS
+    state = await dying_all_the_way(at.made, build(), at.made.state)
     assert len(at.forge.memory.reruns) <= 1
     assert (state["verdict"], len(state.get("feedback", []))) in [(Verdict.PASS, 0), (Verdict.PASS, 1)]
     assert bool(await at.made.said()) is not bool(state["feedback"]), "shown, or sent to work; never neither"

@@ -16,7 +16,7 @@ from agentos.workflows.orchestrator.rules import after_decision, settled
 from agentos.workflows.pr import graph as pr
 from tests.stages.conftest import Equip, commit, run_git
 from tests.stages.delivery import BRANCH, Delivery, Thread, blocker, delivered
-from tests.stages.test_pr import MOST_CALLS, Died, mortal
+from tests.stages.dying import dying_all_the_way
 
 pytestmark = pytest.mark.slow
 ONE: dict[str, Any] = {"follow_ups": [{"title": "Divide floats too", "body": "Objective: floats."}]}
@@ -203,15 +203,8 @@ async def test_dying_at_any_call_outside_while_a_merge_is_taken_back_doubles_not
     made = await approved(equip, **MERGE, commands=BREAKS)
     state = await made.stand.run_stage(build(), made.state)
     decision = Decision(DecisionKind.APPROVE, "ann", "cli:1", subject=state["merge_sha"])
-    given: Any = {**state, **settled(state, decision), "decision": dump(decision)}
-    told: RunState = {}
-    deaths = 0
-    while not told:
-        try:
-            told = await Thread(mortal(made, [1 + deaths % MOST_CALLS]), build()).go(given)
-        except Died:
-            deaths, given = deaths + 1, None
-    assert deaths > MOST_CALLS
+    wanted: RunState = {**state, **settled(state, decision), "decision": dump(decision)}
+    told = await dying_all_the_way(made, build(), wanted)
     assert (told["revert_ticket"], blocker(told).code) == (2, "verify_failed")
     with pytest.raises(OutsideError):
         await made.stand.tracker.get(3)

@@ -1,10 +1,8 @@
 """The real pr subgraph over real git: published once, deployed once, put before a person once, whatever dies between."""
 
-import asyncio
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -15,10 +13,10 @@ from agentos.domain.failure import FailureKind
 from agentos.domain.package import Fate
 from agentos.domain.pipeline import Verdict
 from agentos.ports.forge import PullRequestDraft
-from agentos.workflows.kit.state import RunState
 from agentos.workflows.pr.graph import build, build_redeploy
 from tests.stages.conftest import Equip, commit, run_git
-from tests.stages.delivery import BRANCH, LATE, MENDED, NOTE, Delivery, Thread, blocker, delivered
+from tests.stages.delivery import BRANCH, LATE, MENDED, NOTE, blocker, delivered
+from tests.stages.dying import dying_all_the_way
 
 pytestmark = pytest.mark.slow
 
@@ -201,63 +199,9 @@ async def test_text_of_models_cannot_forge_a_mark_of_ours(equip: Equip) -> None:
     assert (await made.pr()).body.count("<!--") == 1
 
 
-MOST_CALLS = 11
-"""No step makes so many calls outside that it could not end before dying: two ends each of five calls."""
-
-
-class Died(Exception):
-    """The process ended here."""
-
-
-class Mortal:
-    """A port whose process dies at one call: before it takes effect, or after."""
-
-    def __init__(self, port: Any, lives: list[int]) -> None:
-        self._port, self._lives = port, lives
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._port, name)
-        if not asyncio.iscoroutinefunction(found):
-            return found
-
-        async def call(*args: Any, **named: Any) -> Any:
-            self._die()
-            result = await found(*args, **named)
-            self._die()
-            return result
-
-        return call
-
-    def _die(self) -> None:
-        self._lives[0] -= 1
-        if self._lives[0] == 0:
-            raise Died
-
-
-def mortal(made: Delivery, lives: list[int]) -> Delivery:
-    ports = made.stand.ctx.ports
-    dying = replace(
-        ports,
-        forge=Mortal(ports.forge, lives),
-        tracker=Mortal(ports.tracker, lives),
-        deployer=Mortal(ports.deployer, lives),
-    )
-    return replace(made, stand=replace(made.stand, ctx=replace(made.stand.ctx, ports=dying)))
-
-
 async def test_dying_at_any_call_outside_and_going_on_doubles_nothing(equip: Equip) -> None:
-    """One run dies at its first call, is taken up, dies at the second call from there, and so on until it is through."""
     made = await delivered(equip)
-    given: Any = made.state
-    state: RunState = {}
-    deaths = 0
-    while not state:
-        try:
-            state = await Thread(mortal(made, [1 + deaths % MOST_CALLS]), build()).go(given)
-        except Died:
-            deaths += 1
-            given = None
-    assert deaths > MOST_CALLS
+    state = await dying_all_the_way(made, build(), made.state)
     assert state["verdict"] == Verdict.PASS
     assert (await made.pr()).number == state["pr_number"] == 1
     assert made.deployer.deployed == [state["good_sha"]]

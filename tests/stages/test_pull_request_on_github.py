@@ -16,10 +16,9 @@ from agentos.workflows.pr.graph import build, build_redeploy
 from tests.github.board import Thread
 from tests.github.server import Fault, Server, serving
 from tests.models.clock import NotingClock
-from tests.stages import delivery
 from tests.stages.conftest import Equip
 from tests.stages.delivery import MENDED, Delivery, delivered
-from tests.stages.test_pr import MOST_CALLS, Died, mortal
+from tests.stages.dying import dying_all_the_way
 
 pytestmark = pytest.mark.slow
 
@@ -175,16 +174,6 @@ async def test_dying_at_any_call_outside_and_going_on_answers_every_thread_once(
     await there.publish()
     threads = [there.says(line=line) for line in (1, 2)]
     there.server.github.pulls[2]["draft"] = True
-    given: Any = await there.asked()
-    state: RunState = {}
-    deaths = 0
-    while not state:
-        try:
-            lives = [1 + deaths % MOST_CALLS]
-            state = await delivery.Thread(mortal(there.made, lives), build_redeploy(), visit=2).go(given)
-        except Died:
-            deaths += 1
-            given = None
-    assert deaths > MOST_CALLS
+    await dying_all_the_way(there.made, build_redeploy(), await there.asked(), visit=2)
     assert [(len(thread.remarks), thread.resolved) for thread in threads] == [(2, True)] * 2
     assert (there.done("ReplyToThread"), there.done("ResolveThread"), there.done("new pull")) == (2, 2, 1)
