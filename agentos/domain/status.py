@@ -1,5 +1,6 @@
 """Where a run stands in the queue, and the board status derived from it by one table (DESIGN §3)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -95,6 +96,12 @@ READY_LABEL = "agentos:ready"
 """What people put on an issue to have it worked on, where its board is its labels; taken off once a run has it."""
 ATTENTION_LABEL = "agent-review"
 """Set whenever a person must look, removed when work resumes."""
+
+
+def shown_label(labels: Collection[str]) -> str | None:
+    """The one `agentos:` label among `labels`; None where there is none, or several, which say nothing."""
+    found = [label for label in LABELS if label in labels]
+    return found[0] if len(found) == 1 else None
 
 
 def derive_label(at: Position) -> str | None:

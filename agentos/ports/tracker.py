@@ -42,9 +42,9 @@ class Tracker(Protocol):
         nothing."""
         ...
 
-    async def waiting(self) -> frozenset[int] | None:
+    async def waiting(self) -> frozenset[int]:
         """The open issues that show that they wait for a person, by number: one that should and is missing was transferred or
-        deleted, or somebody took the mark away. None where this is not told. While nothing changes it costs nothing."""
+        deleted, or somebody took the mark away. While nothing changes it costs nothing."""
         ...
 
     async def get(self, number: int) -> Issue:

@@ -33,12 +33,12 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one look brought: new runs, refusals that were not told before, and by number what was touched meanwhile and what
-    is Ready."""
+    shows that it waits for a person."""
 
     runs: tuple[Run, ...] = ()
     refused: tuple[Refusal, ...] = ()
     touched: frozenset[int] = frozenset()
-    ready: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -59,10 +59,10 @@ class Intake:
         Several processes may look at once: one at a time takes issues in. Where nothing changed, nothing is paid for.
         Raises: OutsideError where tracker or database cannot be reached.
         """
+        shown, ready = await target.tracker.waiting(), await target.tracker.ready()
         news = await target.tracker.news()
         self._touched |= news.touched
         self.summons.note(news.said)
-        ready = await target.tracker.ready()
         self.told = {number: why for number, why in self.told.items() if number in ready}
         waiting = [number for number in ready if await self._lacks_run(target, number)]
         made, refused = list[Run](), list[Refusal]()
@@ -74,7 +74,7 @@ class Intake:
                     made += [each for each in taken if isinstance(each, Run)]
                     refused += [each for each in taken if isinstance(each, Refusal)]
         touched, self._touched = self._touched, frozenset()
-        return Found(tuple(made), tuple(refused), touched, frozenset(ready))
+        return Found(tuple(made), tuple(refused), touched, shown)
 
     async def _lacks_run(self, target: Target, number: int) -> bool:
         return await self.desk.store.runs.live(target.issue(number)) is None

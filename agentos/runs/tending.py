@@ -1,5 +1,6 @@
 """Which runs a service has to take on now."""
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agentos.domain.decision import DecisionKind
@@ -17,6 +18,13 @@ async def live_runs(desk: Desk, repo: str, folder: str) -> tuple[Run, ...]:
     """The runs of `repo` in the checkout `folder` that have not ended, oldest first."""
     found = await desk.store.runs.find(repo=repo, jobs=LIVE, limit=MOST)
     return tuple(run for run in reversed(found) if run.target == folder)
+
+
+def hidden(runs: Iterable[Run], shown: Collection[int]) -> frozenset[int]:
+    """The runs, by id, that wait for a person though their issue is not among those that show it, by number: somebody took
+    the mark away, or the issue was transferred or deleted, which nothing else tells."""
+    waiting = (run for run in runs if run.job in (JobState.WAITING, JobState.BLOCKED))
+    return frozenset(run.ref.id for run in waiting if run.ref.issue.number not in shown)
 
 
 async def numbers_of(desk: Desk, run: Run) -> frozenset[int]:

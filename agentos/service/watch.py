@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 from agentos.bootstrap import Place
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.run import Run
-from agentos.domain.status import JobState
 from agentos.runs.desk import Desk
 from agentos.runs.intake import Found, Intake
-from agentos.runs.tending import live_runs, numbers_of
+from agentos.runs.tending import hidden, live_runs, numbers_of
 from agentos.service.notice import Notice, Tell
 from agentos.service.rhythm import Rhythm
 
@@ -43,9 +42,8 @@ class Watch:
         look all of them. Effect: new runs are queued. Never raises for what is out of reach: it is said once."""
         await self._reload()
         try:
-            waiting = await self.place.target.tracker.waiting()
             found = await self._intake.look(self.place.target, self.place.settings.trust.people, takes=self.is_fit)
-            touched = await self._touched(found, waiting)
+            touched = await self._touched(found)
         except OutsideError as exc:
             self._say_trouble("tracker", str(exc.kind), f"nothing can be looked up now: {exc}")
             return False, frozenset()
@@ -56,20 +54,16 @@ class Watch:
             self._tell(Notice(f"not begun: {refused.why}", self.repo, refused.number, is_trouble=True))
         return bool(found.runs or touched), touched
 
-    async def _touched(self, found: Found, waiting: frozenset[int] | None) -> frozenset[int]:
-        """The runs that something happened at, and those that rest where their issue does not show it any more."""
-        if waiting is None and not (found.touched or self._is_first):
-            return frozenset()
+    async def _touched(self, found: Found) -> frozenset[int]:
         runs = await self.runs()
-        touched = {run.ref.id for run in runs if self._is_first or await self._is_touched(run, found)}
-        resting = {run.ref.id: run.ref.issue.number for run in runs if run.job in (JobState.WAITING, JobState.BLOCKED)}
-        shown = frozenset(resting.values()) if waiting is None else waiting - found.ready
-        known, self._hidden = self._hidden, frozenset(at for at, number in resting.items() if number not in shown)
-        self._is_first = False
-        return frozenset(touched | (self._hidden - known))
+        touched = {run.ref.id for run in runs if self._is_first or await self._is_touched(run, found.touched)}
+        now = hidden(runs, found.waiting)
+        touched |= now - self._hidden  # once: what opted out, and what is gone, gets no mark again
+        self._is_first, self._hidden = False, now
+        return frozenset(touched)
 
-    async def _is_touched(self, run: Run, found: Found) -> bool:
-        return bool(found.touched and await numbers_of(self._desk, run) & found.touched)
+    async def _is_touched(self, run: Run, numbers: frozenset[int]) -> bool:
+        return bool(numbers) and bool(await numbers_of(self._desk, run) & numbers)
 
     async def _reload(self) -> None:
         """Effect: the settings are as the repository has them now; where they are not in order, as they were."""

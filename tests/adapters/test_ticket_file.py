@@ -136,6 +136,14 @@ def test_showing_changes_our_lines_only_and_reads_back(text: str, shown: list[Bo
         file = changed
 
 
+def test_a_second_label_of_ours_is_not_what_was_shown() -> None:
+    waiting = Board(Status.IN_REVIEW, "agentos:waiting", True)
+    file = Ticket(1, Layout.FLAT, "1", split_front_matter(CLASSIC)).showing(waiting)
+    by_hand = Ticket(1, Layout.FLAT, "1", file.with_items("labels", add=["agentos:done"]))
+    assert by_hand.board() != waiting
+    assert Ticket(1, Layout.FLAT, "1", by_hand.showing(waiting)).board() == waiting
+
+
 ODD = (
     *(
         "Status: planned",

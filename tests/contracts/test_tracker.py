@@ -20,6 +20,7 @@ from agentos.domain.issue import IssueDraft, IssueRef, Relations
 from agentos.domain.status import LABELS, READY_LABEL, Status
 from agentos.ports.tracker import Board, News, Tracker
 from tests.github.board import Project
+from tests.github.fake import Refused
 from tests.github.fake import label as github_label
 from tests.github.server import serving
 from tests.models.clock import NotingClock
@@ -30,13 +31,15 @@ STATUS_COMMENT = EffectKey("status-comment")
 @dataclass(frozen=True)
 class Desk:
     """A tracker with one issue of a person, `issue`, labelled `bug`; `say` writes a comment as that person does, `relate`
-    files issue 8, which supersedes it and depends on 9, `move` puts it to Ready. `hint`: how an issue is made there."""
+    files issue 8, which supersedes it and depends on 9, `move` puts it to Ready, `remove` deletes it. `hint`: how an issue
+    is made there."""
 
     tracker: Tracker
     issue: IssueRef
     say: Callable[[str], None]
     relate: Callable[[], None]
     move: Callable[[], None]
+    remove: Callable[[], None]
     hint: str = "agentos new"
 
 
@@ -60,7 +63,7 @@ def files_desk(folder: Path, name: str, thread: str, status: str) -> Desk:
     def move() -> None:
         ticket.write_text(ticket.read_text().replace(f"status: {status}", "status: queued"))
 
-    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say, relate, move)
+    return Desk(FilesTracker(folder, "repo", ManualClock()), IssueRef("repo", 7), say, relate, move, ticket.unlink)
 
 
 def flat(tmp_path: Path) -> Desk:
@@ -83,7 +86,10 @@ def memory(tmp_path: Path) -> Desk:
     def relate() -> None:
         tracker.add("Anew", relations=Relations(depends_on=(9,), supersedes=(7,)))
 
-    return Desk(tracker, issue, say, relate, lambda: tracker.label(issue, READY_LABEL))
+    def move() -> None:
+        tracker.label(issue, READY_LABEL)
+
+    return Desk(tracker, issue, say, relate, move, lambda: tracker.remove(issue))
 
 
 @contextmanager
@@ -109,7 +115,10 @@ def github(_: Path, project: str = "") -> Iterator[Desk]:
         def move() -> None:
             hub.issues[issue.number]["labels"].append(github_label(READY_LABEL))
 
-        yield Desk(tracker, issue, say, relate, move, "/issues/new")
+        def remove() -> None:
+            hub.instead[issue.number] = Refused(410, "This issue was deleted")
+
+        yield Desk(tracker, issue, say, relate, move, remove, "/issues/new")
 
 
 DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
@@ -313,6 +322,15 @@ async def test_an_issue_is_ready_once_a_person_moved_it_there_until_the_board_sh
     assert await desk.tracker.board(desk.issue) == Board(Status.IN_PROGRESS, "agentos:running")
     assert desk.issue.number not in await desk.tracker.ready()
     assert "bug" in (await desk.tracker.get(desk.issue.number)).labels
+
+
+async def test_an_issue_at_which_a_person_must_look_is_marked_until_that_is_over_or_it_is_gone(desk: Desk) -> None:
+    assert await desk.tracker.waiting() == frozenset()
+    for attention in (True, False, True):
+        await desk.tracker.show(desk.issue, Board(Status.IN_REVIEW, "agentos:waiting", attention))
+        assert await desk.tracker.waiting() == ({desk.issue.number} if attention else frozenset())
+    desk.remove()
+    assert await desk.tracker.waiting() == frozenset()
 
 
 async def test_what_is_said_or_done_is_news_once(desk: Desk) -> None:

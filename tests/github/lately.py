@@ -45,10 +45,15 @@ def list_issues(fake: "FakeGitHub", request: "Request") -> object:
 
 
 def list_all_comments(fake: "FakeGitHub", request: "Request") -> object:
-    """The comments of all issues and pull requests."""
+    """The comments of all issues and pull requests that are there."""
     since = request.query.get("since", "")
-    dated = [(fake.lately.changed_at("comment", at, each), each) for at, each in sorted(fake.comments.items())]
+    there = [(at, each) for at, each in sorted(fake.comments.items()) if not _is_gone(fake, each["issue_url"])]
+    dated = [(fake.lately.changed_at("comment", at, each), each) for at, each in there]
     return [each for at, each in sorted(dated, key=lambda pair: pair[0]) if at >= since]
+
+
+def _is_gone(fake: "FakeGitHub", issue_url: str) -> bool:
+    return int(issue_url.rpartition("/")[2]) in fake.instead
 
 
 def _dated(fake: "FakeGitHub", number: int) -> dict[str, Any]:

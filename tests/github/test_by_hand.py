@@ -10,7 +10,7 @@ from agentos.domain.decision import Decision, DecisionKind, Wait
 from agentos.domain.issue import OPT_OUT_LABEL
 from agentos.domain.pipeline import Outcome
 from agentos.domain.run import Run
-from agentos.domain.status import READY_LABEL, JobState, WaitKind
+from agentos.domain.status import ATTENTION_LABEL, READY_LABEL, JobState, WaitKind
 from agentos.runs.decide import decide
 from tests.github.board import Project
 from tests.github.fake import Refused, label
@@ -73,66 +73,133 @@ async def test_an_issue_that_opts_out_is_not_heard_nor_written_to_until_the_labe
         before = writes(service)
         await service.look(by_itself=True)
         assert (writes(service), (await run_of(service)).job) == (before, JobState.WAITING)
+        service.hub.issues[number]["labels"] = [label(OPT_OUT_LABEL)]
+        await service.look(by_itself=True)
+        await service.look(by_itself=True)
+        remaining, events = service.hub.remaining, len(service.events)
+        await service.look(by_itself=True)
+        assert (service.hub.remaining, len(service.events)) == (remaining, events), "unmarked, and left alone"
+        assert (writes(service), (await run_of(service)).job) == (before, JobState.WAITING)
         service.hub.issues[number]["labels"].pop()
         await service.look(by_itself=True)
         assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "told", "looks"),
     [
         pytest.param(
-            Refused(301, "{api}/repositories/12/issues/3"), f"was transferred to {ELSEWHERE}", id="transferred"
+            Refused(301, "{api}/repositories/12/issues/3"), f"was transferred to {ELSEWHERE}", 0, id="transferred"
         ),
         pytest.param(
             Refused(301, "https://elsewhere.invalid/issues/3"),
             "transferred to https://else",
+            4,
             id="far away",
             marks=pytest.mark.full,
         ),
-        pytest.param(Refused(410, "This issue was deleted"), "This issue was deleted", id="deleted"),
+        pytest.param(Refused(410, "This issue was deleted"), "This issue was deleted", 4, id="deleted"),
     ],
 )
-async def test_an_issue_that_is_gone_stops_its_run_with_where_it_went_and_the_run_can_be_ended(
-    yard: Yard, answer: Refused, told: str
+async def test_an_issue_that_is_gone_stops_its_run_at_the_next_look_with_where_it_went_and_the_run_can_be_ended(
+    yard: Yard, answer: Refused, told: str, looks: int
 ) -> None:
+    """At whatever look after the run began to wait; nobody says a word, and GitHub lists the issue no more."""
     async with yard.serving() as service:
         number = await asked(service)
-        await service.look(by_itself=True)
+        for _ in range(looks):
+            await service.look(by_itself=True)
         address = answer.message.format(api=service.server.place().api_url)
         service.hub.instead[number] = Refused(answer.status, address)
         await service.look(by_itself=True)
         assert (await run_of(service)).job is JobState.BLOCKED, service.notices
         assert told in (await wait_of(service)).title
 
-        before = writes(service)
-        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:1"))
+        await service.look(by_itself=True)  # the list is another one now, and that is known, too
+        before, remaining, events = writes(service), service.hub.remaining, len(service.events)
+        await service.look(by_itself=True)
+        assert (service.hub.remaining, len(service.events)) == (remaining, events), "seen once"
+        await decide(service.desk, await run_of(service), Decision(DecisionKind.REJECT, "ann", "cli:2"))
         await service.look(by_itself=True)
         assert ((await run_of(service)).job, writes(service)) == (JobState.CANCELLED, before)
 
 
-async def test_labels_that_somebody_changed_are_put_right(yard: Yard) -> None:
+async def test_of_several_issues_gone_at_once_each_run_stops_and_the_others_are_not_looked_at(yard: Yard) -> None:
+    hub = yard.server.github
+    numbers = [hub.open_issue(f"Issue {at}", "Make it loud.", labels=(READY_LABEL,)) for at in range(3)]
+    async with yard.serving() as service:
+        await service.first()
+        for _ in range(4):
+            await service.look(by_itself=True)
+        for number in numbers[:2]:
+            hub.instead[number] = Refused(410, "This issue was deleted")
+        events = len(service.events)
+        await service.look(by_itself=True)
+        jobs = {run.ref.issue.number: run.job for run in await service.runs()}
+        assert jobs == dict(zip(numbers, [JobState.BLOCKED, JobState.BLOCKED, JobState.WAITING], strict=True))
+        assert len({event.run_id for event in service.events[events:]}) == 2
+
+
+@pytest.mark.parametrize(
+    ("taken", "put"),
+    [
+        pytest.param(("agentos:waiting",), (), id="taken"),
+        pytest.param((), ("agentos:done",), id="another beside it"),
+        pytest.param(("agentos:waiting", ATTENTION_LABEL), ("agentos:running",), id="another", marks=pytest.mark.full),
+        pytest.param((ATTENTION_LABEL,), (READY_LABEL,), id="ready", marks=pytest.mark.full),
+    ],
+)
+async def test_labels_are_put_right_at_the_next_look_and_start_nothing(
+    yard: Yard, taken: tuple[str, ...], put: tuple[str, ...]
+) -> None:
     async with yard.serving() as service:
         number = await asked(service)
-        before = service.labels(number)
-        service.hub.issues[number]["labels"] = [label("agentos:done"), label("help wanted")]
         await service.look(by_itself=True)
-        assert service.labels(number) == {*before, "help wanted"}, service.notices
-        assert (await wait_of(service)).kind is WaitKind.QUESTION
+        right = service.labels(number)
+        service.hub.issues[number]["labels"] = [label(name) for name in (right - {*taken}) | {*put, "theirs"}]
+        await service.look(by_itself=True)
+        assert service.labels(number) == right | {"theirs"} == {"agentos:waiting", ATTENTION_LABEL, "theirs"}
+        before = writes(service)
+        await service.look(by_itself=True)
+        assert (writes(service), len(await service.runs())) == (before, 1)
 
 
-async def test_a_card_that_somebody_moved_to_ready_starts_nothing_and_lies_where_it_lay_again(yard: Yard) -> None:
-    project = yard.server.github.project = Project()
-    async with yard.serving(**{"github.project": "7"}) as service:
-        number = service.hub.open_issue("Add a shout function", "Make it loud.")
-        project.add(number, "Ready")
-        await service.first()
+async def test_a_moved_card_is_put_back_at_the_next_look_and_starts_nothing(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = yard.server.github.project = Project()
+    board.add(1, "Backlog")
+    monkeypatch.setenv("AGENTOS_GITHUB__PROJECT", "7")
+    async with yard.serving() as service:
+        assert await asked(service) == 1
+        for column in ("Ready", "Done", ""):
+            await service.look(by_itself=True)
+            assert board.status(1) == "Blocked", "it waits for an answer"
+            board.cards[0].status = column
+            await service.look(by_itself=True)
+            assert board.status(1) == "Blocked", column
         await service.look(by_itself=True)
-        (card,) = project.cards
-        lay, card.status = card.status, "Ready"
+        before, events = writes(service), len(service.events)
         await service.look(by_itself=True)
-        assert (card.status, len(await service.runs())) == (lay, 1), service.notices
-        assert lay != "Ready"
+        assert (writes(service), len(service.events), len(await service.runs())) == (before, events, 1)
+
+
+async def test_an_issue_edited_is_read_anew_at_the_next_look(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        service.hub.issues[number]["body"] = BODY
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
+
+
+@pytest.mark.full
+async def test_a_lock_changes_nothing_where_we_may_write(yard: Yard) -> None:
+    async with yard.serving() as service:
+        number = await asked(service)
+        service.hub.issues[number].update(locked=True, active_lock_reason="too heated")
+        service.hub.comment(number, ANSWER)
+        await service.look(by_itself=True)
+        assert (await wait_of(service)).kind is WaitKind.REVIEW, service.notices
 
 
 async def test_a_locked_conversation_is_named_and_unlocked_the_run_goes_on(yard: Yard) -> None:

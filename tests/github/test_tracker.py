@@ -13,9 +13,9 @@ from agentos.domain.effect import EffectKey, marker
 from agentos.domain.error import OutsideError, UsageError
 from agentos.domain.failure import FailureKind
 from agentos.domain.issue import IssueRef
-from agentos.domain.status import Status
+from agentos.domain.status import ATTENTION_LABEL, Status
 from agentos.ports.tracker import Board
-from tests.github.fake import ROBOT, TOKEN, US
+from tests.github.fake import ROBOT, TOKEN, US, Refused, label
 from tests.github.lag import Lag
 from tests.github.server import REPO, Fault, Server, serving
 from tests.models.clock import NotingClock
@@ -52,6 +52,34 @@ async def test_a_comment_after_a_full_page_is_seen_by_who_read_the_pages_before(
     assert len(await tracker.comments(ISSUE)) == before
     server.github.comment(1, "one more")
     assert (await tracker.comments(ISSUE))[-1].body == "one more"
+
+
+async def test_what_is_marked_is_read_to_the_last_page_and_costs_nothing_while_it_stays(
+    server: Server, tracker: GitHubTracker
+) -> None:
+    hub = server.github
+    waiting = frozenset(hub.open_issue("Look", labels=(ATTENTION_LABEL,)) for _ in range(205))
+    closed = hub.open_issue("Over", labels=(ATTENTION_LABEL,))
+    hub.issues[closed]["state"] = "closed"
+    assert await tracker.waiting() == waiting
+    remaining = hub.remaining
+    assert await tracker.waiting() == waiting
+    assert hub.remaining == remaining
+    gone = {min(waiting), max(waiting)}
+    hub.instead |= {number: Refused(410, "This issue was deleted") for number in gone}
+    assert await tracker.waiting() == waiting - gone
+    more = hub.open_issue("Look", labels=(ATTENTION_LABEL,))
+    assert await tracker.waiting() == {*waiting, more} - gone
+
+
+async def test_a_second_label_of_ours_is_not_what_was_shown(server: Server, tracker: GitHubTracker) -> None:
+    waiting = Board(Status.IN_REVIEW, "agentos:waiting", True)
+    await tracker.show(ISSUE, waiting)
+    server.github.issues[1]["labels"].append(label("agentos:done"))
+    for each in (tracker, GitHubTracker(server.place(), "repo", NotingClock())):
+        assert await each.board(ISSUE) != waiting
+    await tracker.show(ISSUE, waiting)
+    assert {each["name"] for each in server.github.issues[1]["labels"]} == {"agentos:waiting", ATTENTION_LABEL}
 
 
 async def test_asking_again_costs_nothing_while_nothing_changed(server: Server, tracker: GitHubTracker) -> None:

@@ -12,7 +12,7 @@ from agentos.domain.issue import IssueRef
 from agentos.domain.run import Run
 from agentos.domain.status import JobState
 from agentos.runs.desk import Desk
-from agentos.runs.tending import is_due
+from agentos.runs.tending import hidden, is_due
 from agentos.store import Store
 
 pytestmark = pytest.mark.slow
@@ -49,6 +49,16 @@ async def test_what_waits_for_nobody_is_taken_on(desk: Desk, run: Run) -> None:
         assert await is_due(desk, replace(run, job=state), touched=True)
     at_work = replace(run, job=JobState.RUNNING, owner="elsewhere/x/1", lease_until=at(desk, 60))
     assert not await is_due(desk, at_work, touched=True)
+
+
+def test_who_waits_for_a_person_without_a_mark_is_looked_at(run: Run) -> None:
+    states = list(JobState)
+    runs = [
+        replace(run, job=job, ref=replace(run.ref, id=at, issue=IssueRef("repo", at))) for at, job in enumerate(states)
+    ]
+    waiting = {at for at, job in enumerate(states) if job in (JobState.WAITING, JobState.BLOCKED)}
+    assert hidden(runs, ()) == waiting
+    assert hidden(runs, range(len(states))) == frozenset()
 
 
 async def test_a_parked_run_goes_on_when_its_time_comes_and_not_before(desk: Desk, run: Run) -> None:

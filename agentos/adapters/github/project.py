@@ -67,6 +67,8 @@ class GitHubProject:
     api: GitHubClient
     _found: Columns | None = None
     _said: set[str] = field(default_factory=set)
+    _lay: Mapping[int, Status | None] = field(default_factory=dict)
+    _moved: frozenset[int] = frozenset()
 
     async def columns(self) -> Columns:
         """The project's columns, read once. Raises: OutsideError, kind GONE where there is no such project."""
@@ -111,33 +113,41 @@ class GitHubProject:
             self._say(str(exc))
 
     async def ready(self) -> tuple[int, ...]:
-        """The open issues of the repository that people moved to Ready, by number; what we put there ourselves is none."""
+        """The open issues of the repository that people moved to Ready, by number; what we put there ourselves is none.
+        Effect: cards that lie elsewhere than at the last look are noted."""
         try:
             columns = await self.columns()
             if not columns.starts_work:
                 self._say(f"no card of {columns.title} at {columns.url} starts work")
                 return ()
-            return tuple(sorted({each.number for each in await self._items(columns) if self._is_ready(each)}))
+            lying = await self._lying(columns)
         except OutsideError as exc:
             self._pass_on(exc)
             self._say(str(exc))
             return ()
+        now = {each.number: status for each, status in lying}
+        self._moved |= {number for number, status in now.items() if self._lay.get(number) is not status}
+        self._lay = now
+        return tuple(sorted({each.number for each, status in lying if status is Status.READY and _asks(each)}))
 
-    def _is_ready(self, found: Content) -> bool:
-        here = found.repository is not None and found.repository.name.lower() == self.api.place.title.lower()
-        labels = {each.name for each in found.labels.nodes if each} if found.labels is not None else set()
-        return here and found.state == "OPEN" and QUEUED not in labels
+    def take_moved(self) -> frozenset[int]:
+        """The issues whose card lies elsewhere than it did, at the first look all. Effect: each is told once."""
+        moved, self._moved = self._moved, frozenset()
+        return moved
 
-    async def _items(self, columns: Columns) -> list[Content]:
-        """What lies in Ready, read to the last page."""
-        found, after = list[Content](), None
+    def _is_here(self, found: Content) -> bool:
+        return found.repository is not None and found.repository.name.lower() == self.api.place.title.lower()
+
+    async def _lying(self, columns: Columns) -> list[tuple[Content, Status | None]]:
+        """The repository's issues with the column that their card is in, read to the last page."""
+        found, after = list[tuple[Content, Status | None]](), None
         while True:
             told = await self.api.ask(ITEMS_OF_PROJECT, {"project": columns.id, "after": after}, ItemsOfProject)
             if told.node is None:
                 return found
             page = told.node.items
-            lying = (each for each in page.seen if not each.is_archived and _status(each.value) is Status.READY)
-            found += [each.content for each in lying if each.content is not None]
+            shown = ((each.content, _status(each.value)) for each in page.seen if not each.is_archived)
+            found += [(issue, status) for issue, status in shown if issue is not None and self._is_here(issue)]
             if not page.info.more:
                 return found
             after = page.info.end
@@ -179,6 +189,12 @@ def named(place: GitHubPlace) -> tuple[str, int]:
             f"{place.web_url}"
         )
     return found["owner"] or place.owner, int(found["number"])
+
+
+def _asks(found: Content) -> bool:
+    """Whether a card in Ready asks for work."""
+    labels = {each.name for each in found.labels.nodes if each} if found.labels is not None else set()
+    return found.state == "OPEN" and QUEUED not in labels
 
 
 def _columns(found: ProjectAnswer) -> Columns:

@@ -59,8 +59,9 @@ class FilesTracker:
         """The tickets whose file or thread changed on disk since it was asked last, and what their threads say."""
         return await asyncio.to_thread(self._news)
 
-    async def waiting(self) -> None:
-        """Not told: tickets lie in the person's own folder."""
+    async def waiting(self) -> frozenset[int]:
+        """The tickets with the label of those that wait for a person; one that cannot be read is none."""
+        return await asyncio.to_thread(self._waiting)
 
     async def get(self, number: int) -> Issue:
         """The ticket with that number as it is now; `status` is the word in its front matter."""
@@ -130,6 +131,14 @@ class FilesTracker:
             with suppress(OutsideError):  # said when that ticket is asked for
                 found |= {place.number or 0} if self._tickets.ticket(place).is_ready else set()
         return tuple(sorted(found))
+
+    def _waiting(self) -> frozenset[int]:
+        found = set()
+        for place in self._tickets.places():
+            with suppress(OutsideError):  # as above
+                board = self._tickets.ticket(place).board()
+                found |= {place.number or 0} if board is not None and board.attention else set()
+        return frozenset(found)
 
     def _news(self) -> News:
         places = {place.number or 0: place for place in self._tickets.places()}

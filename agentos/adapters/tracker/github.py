@@ -25,7 +25,7 @@ from agentos.domain.failure import PASSING, FailureKind
 from agentos.domain.issue import Comment, Issue, IssueDraft, IssueRef, Relations
 from agentos.domain.naming import fitted, text_digest
 from agentos.domain.requests import Requests
-from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status
+from agentos.domain.status import ATTENTION_LABEL, LABELS, READY_LABEL, Status, shown_label
 from agentos.ports.clock import Clock
 from agentos.ports.tracker import Board, News
 
@@ -70,21 +70,20 @@ class GitHubTracker:
 
     async def ready(self) -> tuple[int, ...]:
         """The open issues with the label that asks for work, and those whose card people moved to Ready."""
-        asked = {"labels": READY_LABEL, "state": "open", "sort": "created", "direction": "asc"}
-        found = await self._api.pages("/issues", IssueAnswer, **asked)
         moved = await self._project.ready() if self._project is not None else ()
-        return tuple(sorted({*moved, *(each.number for each in found if each.pull_request is None)}))
-
-    async def news(self) -> News:
-        """What changed since it was asked last; the first time, in the last week."""
-        us = await self._account()
-        touched, said = await self._news.fresh()
-        return News(touched, tuple((number, comment_of(each, ours=_is(us, each.user))) for number, each in said))
+        return tuple(sorted({*moved, *await self._labelled(READY_LABEL)}))
 
     async def waiting(self) -> frozenset[int]:
         """The open issues with the label of those that wait for a person."""
-        found = await self._api.pages("/issues", IssueAnswer, labels=ATTENTION_LABEL, state="open")
-        return frozenset(each.number for each in found)
+        return await self._labelled(ATTENTION_LABEL)
+
+    async def news(self) -> News:
+        """What changed since it was asked last; the first time, in the last week. A card that was moved, which changes
+        nothing of its issue, is among it as the last `ready` saw the project."""
+        us = await self._account()
+        touched, said = await self._news.fresh()
+        touched |= self._project.take_moved() if self._project is not None else frozenset()
+        return News(touched, tuple((number, comment_of(each, ours=_is(us, each.user))) for number, each in said))
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now. A pull request is none: GONE."""
@@ -169,7 +168,7 @@ class GitHubTracker:
     async def _of_labels(self, issue: IssueRef) -> Board | None:
         found = await self._issue(issue.number)
         names = found.label_names
-        label, attention = next((each for each in LABELS if each in names), None), ATTENTION_LABEL in names
+        label, attention = shown_label(names), ATTENTION_LABEL in names
         if READY_LABEL in names:
             return Board(Status.READY, label, attention)
         shown = self._shown.get(issue.number)
@@ -230,6 +229,12 @@ class GitHubTracker:
         if self._project is not None:
             await self._project.move(issue.number, Status.DONE)
         self._shown.pop(issue.number, None)
+
+    async def _labelled(self, label: str) -> frozenset[int]:
+        """The open issues with that label, as GitHub lists them."""
+        asked = {"labels": label, "state": "open", "sort": "created", "direction": "asc"}
+        found = await self._api.pages("/issues", IssueAnswer, **asked)
+        return frozenset(each.number for each in found if each.pull_request is None)
 
     async def _issue(self, number: int) -> IssueAnswer:
         found = await self._there(number, self._api.get(f"/issues/{number}", IssueAnswer))

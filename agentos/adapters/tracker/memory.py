@@ -77,6 +77,10 @@ class MemoryTracker:
         kept = self._find(issue.number)
         kept.issue = replace(kept.issue, labels=tuple(dict.fromkeys((*kept.issue.labels, *labels))))
 
+    def remove(self, issue: IssueRef) -> None:
+        """Effect: the issue is not there any more, as a person deletes it."""
+        del self._kept[issue.number]
+
     def resolution(self, issue: IssueRef) -> str:
         """What the issue was closed with; empty while it is open."""
         return self._find(issue.number).resolution
@@ -92,9 +96,9 @@ class MemoryTracker:
         return News(touched, tuple((at, each) for at in sorted(touched) for each in self._kept[at].comments))
 
     async def waiting(self) -> frozenset[int]:
-        """The open issues whose board calls for a person."""
-        theirs = ((number, kept.board) for number, kept in self._kept.items() if kept.issue.is_open)
-        return frozenset(number for number, board in theirs if board is not None and board.attention)
+        """The open issues with the label of those that wait for a person."""
+        there = ((number, kept.issue) for number, kept in self._kept.items())
+        return frozenset(number for number, issue in there if issue.is_open and ATTENTION_LABEL in issue.labels)
 
     async def get(self, number: int) -> Issue:
         """The issue with that number as it is now."""

@@ -8,7 +8,7 @@ from agentos.adapters.tracker.front_matter import FrontMatter
 from agentos.domain.effect import EffectKey, marker
 from agentos.domain.issue import Issue, IssueRef, Relation, Relations
 from agentos.domain.naming import clean_text, text_digest
-from agentos.domain.status import ATTENTION_LABEL, LABELS, Status
+from agentos.domain.status import ATTENTION_LABEL, LABELS, Status, shown_label
 from agentos.ports.tracker import Board
 
 OUR_NAME = "agentos"
@@ -103,8 +103,7 @@ class Ticket:
         if shown is None and not _ours(labels):
             return None
         status = shown if shown is not None and self._agrees(shown) else self._status_by_hand()
-        label = next((label for label in LABELS if label in labels), None)
-        return Board(status, label, ATTENTION_LABEL in labels)
+        return Board(status, shown_label(labels), ATTENTION_LABEL in labels)
 
     def showing(self, board: Board) -> FrontMatter:
         """The file as it is to be, so that it shows `board`. Words that already mean it stay."""

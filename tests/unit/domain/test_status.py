@@ -18,6 +18,7 @@ from agentos.domain.status import (
     derive_label,
     derive_status,
     needs_person,
+    shown_label,
 )
 
 ANY = "any"
@@ -145,3 +146,10 @@ def test_only_a_running_run_ends_waits_or_fails_and_none_goes_back_to_the_queue(
     for job in LIVE - {JobState.RUNNING}:
         assert ALLOWED[job] <= {JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED}
     assert all(JobState.QUEUED not in following for following in ALLOWED.values())
+
+
+def test_one_label_of_ours_is_shown_and_several_show_nothing() -> None:
+    for label in LABELS:
+        assert shown_label(("bug", label, ATTENTION_LABEL)) == label
+    assert shown_label(("bug", ATTENTION_LABEL)) is None
+    assert shown_label(LABELS[:2]) is None
