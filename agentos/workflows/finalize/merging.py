@@ -1,7 +1,5 @@
 """The first steps of the finalize stage: who merges, whether it is still what was approved, and the merge."""
 
-from datetime import datetime
-
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.decision import DecisionKind
 from agentos.domain.document import Finding
@@ -15,7 +13,7 @@ from agentos.workflows.finalize.rules import Way
 from agentos.workflows.finalize.verifying import failures_at
 from agentos.workflows.kit.blocks import defused
 from agentos.workflows.kit.board import say
-from agentos.workflows.kit.commits import keep_commits
+from agentos.workflows.kit.commits import commit_time, keep_commits
 from agentos.workflows.kit.edits import notice_edit
 from agentos.workflows.kit.package import package_markdown
 from agentos.workflows.kit.pause import awaited, decided
@@ -132,16 +130,11 @@ async def _against_merging(state: RunState, step: Step, base: str) -> tuple[Find
     onto = await bring_onto(repo, base, good)
     if onto.conflicts:
         return rules.conflicting(onto.conflicts, branch)
-    merged = await repo.commit_tree(onto.tree, [base, good], "as it would be merged", await _when(step))
+    merged = await repo.commit_tree(onto.tree, [base, good], "as it would be merged", await commit_time(step))
     if await change_id(repo, state["base_sha"], good) != await change_id(repo, base, merged):
         return rules.other_than_approved(branch)
     _, failures = await failures_at(state, step, merged, base)
     return rules.breaking(failures, branch)
-
-
-async def _when(step: Step) -> datetime:
-    """A time that is the same however often a step is repeated."""
-    return datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)
 
 
 async def rework(state: RunState, step: Step) -> RunState:
@@ -152,7 +145,7 @@ async def rework(state: RunState, step: Step) -> RunState:
     ctx, base, good, branch = step.ctx, state["synced_sha"], state["good_sha"], state["branch"]
     onto = await bring_onto(ctx.repo, base, good)
     message = f"Merge {state['base_branch']} into {branch}\n"
-    head = await ctx.repo.commit_tree(onto.tree, [good, base], message, await _when(step))
+    head = await ctx.repo.commit_tree(onto.tree, [good, base], message, await commit_time(step))
     lost = ""
     if onto.conflicts:
         lost = await ctx.repo.diff(state["base_sha"], good, limit_bytes=DIFF_LIMIT_BYTES, paths=onto.conflicts)

@@ -1,7 +1,6 @@
 """What a merge brought in, and the steps that take it back where a person wants that: an issue, and a pull request."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.document import Finding
@@ -11,6 +10,7 @@ from agentos.ports.forge import PullRequestDraft
 from agentos.workflows.finalize import rules
 from agentos.workflows.finalize.diagnosis import Diagnosis, revert_draft, revert_key, revert_text
 from agentos.workflows.kit.checks import Measured
+from agentos.workflows.kit.commits import commit_time
 from agentos.workflows.kit.package import SHORT
 from agentos.workflows.kit.records import load
 from agentos.workflows.kit.state import RunState
@@ -49,7 +49,7 @@ async def _rebased(state: RunState, step: Step) -> int:
     repo, merged = step.ctx.repo, state["merge_sha"]
     ours = await repo.subjects(state["base_sha"], state["good_sha"], most=MOST_REBASED)
     first = f"{merged}~{len(ours)}"
-    if not ours or await repo.resolve(first) is None:
+    if not 1 < len(ours) < MOST_REBASED or await repo.resolve(first) is None:
         return 1
     theirs = await repo.subjects(first, merged, most=MOST_REBASED)
     return len(ours) if [*map(_words, theirs)] == [*map(_words, ours)] else 1
@@ -138,7 +138,7 @@ async def _without_change(state: RunState, step: Step) -> str | None:
     """The base as it is now, with one more commit that takes the change out; None where that does not go cleanly."""
     repo, merged = step.ctx.repo, state["merge_sha"]
     head = await repo.fetch_base(state["base_branch"])
-    before, when = (await taken_in(state, step)).before, await _when(step)
+    before, when = (await taken_in(state, step)).before, await commit_time(step)
     # What git is to merge is the way back, so the merge itself is where both sides part.
     back = await repo.commit_tree(await repo.tree_of(before), [merged], "the way back", when)
     tree = (await repo.merge_tree(head, back)).tree
@@ -150,8 +150,3 @@ async def _without_change(state: RunState, step: Step) -> str | None:
 
 async def _title(state: RunState, step: Step) -> str:
     return (await step.document(ReviewPackage, state["artifacts"][ArtifactKind.PACKAGE])).title
-
-
-async def _when(step: Step) -> datetime:
-    """A time that is the same however often the step is repeated."""
-    return datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)

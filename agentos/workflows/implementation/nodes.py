@@ -1,7 +1,6 @@
 """The steps of the implementation stage: code, commit, measure, review, and again until it passes or a bound is met."""
 
 import contextlib
-from datetime import datetime
 
 from agentos.domain.artifact import ArtifactKind
 from agentos.domain.budget import Spend
@@ -17,7 +16,7 @@ from agentos.workflows.implementation.measuring import change_report, report_of
 from agentos.workflows.implementation.reply import ReviewReply
 from agentos.workflows.implementation.task import brief_of, coding_task, documents_of
 from agentos.workflows.kit.checks import SETUP, measure, measured
-from agentos.workflows.kit.commits import keep_commits
+from agentos.workflows.kit.commits import commit_time, keep_commits
 from agentos.workflows.kit.file_texts import show_repository
 from agentos.workflows.kit.foresight import foresee, foresight_markdown
 from agentos.workflows.kit.leaking import secret_findings
@@ -121,7 +120,7 @@ async def commit(state: RunState, step: Step) -> RunState:
         findings += (Finding(Severity.BLOCKER, "worktree", "nothing was changed"),)
     if findings:
         return {"findings": [dump(item) for item in findings]}
-    when = datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)
+    when = await commit_time(step)
     title = f"{brief.title} (#{brief.issue_number})"
     head = await tree.commit(shot, redacted(clean_text(f"{title}\n\n{session.summary}\n")), parent=parent, when=when)
     await keep_commits(step, state["branch"], state["base_sha"], name="change")

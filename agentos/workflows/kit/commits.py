@@ -1,5 +1,7 @@
 """The issue's commits beyond this machine: kept as a bundle after each one, brought back where they are missing."""
 
+from datetime import datetime
+
 from agentos.domain.artifact import ArtifactKind, ArtifactRef
 from agentos.workflows.kit.context import RunContext
 from agentos.workflows.kit.state import RunState
@@ -14,6 +16,11 @@ async def keep_commits(step: Step, branch: str, base_sha: str, *, name: str) -> 
     ref = await step.keep(ArtifactKind.BUNDLE, bundle.read_bytes(), suffix=".bundle", name=name)
     bundle.unlink()
     return ref
+
+
+async def commit_time(step: Step) -> datetime:
+    """The time of the run's commits: the same however often a step is repeated, so that it makes the same commit."""
+    return datetime.fromisoformat((await step.ctx.store.runs.get(step.ctx.run.id)).created_at)
 
 
 async def bring_commits(ctx: RunContext, state: RunState) -> None:
