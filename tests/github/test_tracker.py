@@ -43,6 +43,15 @@ async def test_a_key_is_found_on_the_last_page(server: Server, tracker: GitHubTr
     assert len(await tracker.comments(ISSUE)) == 206
 
 
+@pytest.mark.parametrize("text", ["Merged, fixes #9 as @ann said.", "&#64;ann", "@ann " * 12_000])
+async def test_a_resolution_that_was_parted_on_its_way_is_not_written_again(
+    server: Server, tracker: GitHubTracker, text: str
+) -> None:
+    for _ in range(2):
+        await tracker.close(ISSUE, text)
+    assert len(server.github.comments) == 1
+
+
 @pytest.mark.parametrize("before", [99, 100, 200])
 async def test_a_comment_after_a_full_page_is_seen_by_who_read_the_pages_before(
     server: Server, tracker: GitHubTracker, before: int

@@ -10,7 +10,7 @@ from agentos.adapters.github.account import account_of
 from agentos.adapters.github.client import GitHubClient
 from agentos.adapters.github.fresh import Fresh
 from agentos.adapters.github.news import RepositoryNews
-from agentos.adapters.github.outgoing import sent
+from agentos.adapters.github.outgoing import incoming, sent
 from agentos.adapters.github.pace import Pace
 from agentos.adapters.github.place import GitHubPlace
 from agentos.adapters.github.project import GitHubProject
@@ -221,7 +221,7 @@ class GitHubTracker:
         text = fitted(resolution).strip() or "Done."
         found, us = await self._comments(issue), await self._account()
         said = [said_in(each) for each in found if _is(us, each.user) and key_line(each) == marker(RESOLUTION)]
-        if said[-1:] != [text]:
+        if said[-1:] != [incoming(sent(text))]:
             await self.write_comment(issue, text, RESOLUTION)
         if (await self._issue(issue.number)).state != "closed":
             done = {"state": "closed", "state_reason": "completed"}
