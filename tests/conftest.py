@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,39 +59,50 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def own_server(home: Path, *switched_off: str) -> Iterator[str]:
-    """The URL of the server of `home`, with a migrated database as template; it is gone after the body."""
-    import psycopg
-
-    from agentos.store.database import open_database
-    from agentos.store.embedded import connect_embedded, is_running
+def no_trace_of(home: Path) -> Iterator[None]:
+    """For root a server's folder lies in the system's state folder, which outlives the test's own: nothing of an earlier test,
+    whose `home` was called the same, is there before the body, and nothing after it."""
+    from agentos.store.embedded import is_running
     from agentos.store.embedded_layout import layout_of
 
-    server = connect_embedded(home)
+    layout = layout_of(home)
+
+    def erase() -> None:
+        if layout.account.drop:
+            shutil.rmtree(layout.root, ignore_errors=True)
+
+    erase()
     try:
-        with psycopg.connect(server.url, autocommit=True) as conn:
-            for setting in switched_off:
-                conn.execute(f"ALTER SYSTEM SET {setting} = off".encode())
-            conn.execute("SELECT pg_reload_conf()")
-            conn.execute("CREATE DATABASE template_migrated")
-
-        async def migrate() -> None:
-            async with open_database(home, _named(server.url, "template_migrated")):
-                pass
-
-        asyncio.run(migrate())
-        yield server.url
+        yield
     finally:
-        server.close()
-        layout = layout_of(home)
         pause = threading.Event()
         for _ in range(3000):
             if not is_running(home):
                 break
             pause.wait(0.01)
-        if layout.account.drop:
-            # For root it lies in the system's state folder, which outlives the test's own.
-            shutil.rmtree(layout.root, ignore_errors=True)
+        erase()
+
+
+@contextmanager
+def own_server(home: Path, *switched_off: str) -> Iterator[str]:
+    """The URL of the server of `home`, with a migrated database as template; it is gone after the body."""
+    import psycopg
+
+    from agentos.store.database import open_database
+    from agentos.store.embedded import connect_embedded
+
+    async def migrate(url: str) -> None:
+        async with open_database(home, url):
+            pass
+
+    with no_trace_of(home), closing(connect_embedded(home)) as server:
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            for setting in switched_off:
+                conn.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+            conn.execute("SELECT pg_reload_conf()")
+            conn.execute("CREATE DATABASE template_migrated")
+        asyncio.run(migrate(_named(server.url, "template_migrated")))
+        yield server.url
 
 
 _numbers = count(1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import no_trace_of
 from tests.crash.conftest import Called, template, world, zygote, zygote_of_this_process  # noqa: F401 - fixtures
 from tests.crash.model_server import Replies
 from tests.crash.toy import make_target, replies
@@ -94,14 +95,15 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plain_desk(toy: Path, tmp_path: Path) -> Desk:
+def plain_desk(toy: Path, tmp_path: Path) -> Iterator[Desk]:
     """A person who has no server of their own: AgentOS would start its PostgreSQL."""
     target, home = tmp_path / "target", tmp_path / "home"
     subprocess.run(["cp", "-a", str(toy), str(target)], check=True)
     (tmp_path / "config.yaml").write_text("{}\n", "utf-8")
     made = Desk(target, home, {"AGENTOS_HOME": str(home), "AGENTOS_CONFIG": str(tmp_path / "config.yaml")})
     made.says(replies())
-    return made
+    with no_trace_of(home):
+        yield made
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import pytest
 
 from agentos.store.embedded import connect_embedded
 from agentos.store.embedded_layout import layout_of
-from tests.store.embedded.processes import Ordinary, erased, gone, nothing_left_of, python_for
+from tests.conftest import no_trace_of
+from tests.store.embedded.processes import Ordinary, gone, nothing_left_of, python_for
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """A home that was never used."""
     layout = layout_of(tmp_path / "home")
-    with erased(layout), nothing_left_of(layout.data):
+    with no_trace_of(tmp_path / "home"), nothing_left_of(layout.data):
         yield tmp_path / "home"
 
 
@@ -27,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder as the first start leaves it."""
     made = tmp_path_factory.mktemp("made")
     layout = layout_of(made)
-    with erased(layout), nothing_left_of(layout.data):
+    with no_trace_of(made), nothing_left_of(layout.data):
         connect_embedded(made).close()
         gone(layout.data)
         yield layout.data

@@ -21,7 +21,6 @@ import pytest
 
 import agentos
 from agentos.store import guardian
-from agentos.store.embedded_layout import Layout
 
 CHECKOUT = Path(agentos.__file__).parents[1]
 PACKAGES = Path(psycopg.__file__).parents[1]
@@ -138,16 +137,6 @@ def nothing_left_of(data: Path) -> Iterator[None]:
             user.kill()
         for process in processes_of(data):
             process.kill()
-
-
-@contextmanager
-def erased(layout: Layout) -> Iterator[None]:
-    """For root the state folder outlives the test's own folder."""
-    try:
-        yield
-    finally:
-        if layout.account.drop:
-            shutil.rmtree(layout.root, ignore_errors=True)
 
 
 @dataclass

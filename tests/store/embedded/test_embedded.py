@@ -14,12 +14,12 @@ from agentos.domain.error import OutsideError
 from agentos.store import guardian
 from agentos.store.embedded import connect_embedded, is_running
 from agentos.store.embedded_layout import LONGEST_DATA_BYTES, Layout, layout_of, open_lock
+from tests.conftest import no_trace_of
 from tests.store.embedded.processes import (
     Ordinary,
     User,
     ask,
     cmdline_of,
-    erased,
     gone,
     guardian_of,
     nothing_left_of,
@@ -47,7 +47,7 @@ def test_what_was_committed_is_there_after_the_server_stopped_and_started(home: 
 @pytest.mark.parametrize("name", ["with  spaces", "Übergröße ß", """q'u"o$(id)`%41,;\\&"""])
 def test_home_may_be_named_anything(tmp_path: Path, name: str) -> None:
     layout = layout_of(tmp_path / name)
-    with erased(layout), nothing_left_of(layout.data):
+    with no_trace_of(tmp_path / name), nothing_left_of(layout.data):
         server = connect_embedded(tmp_path / name)
         assert ask(server.url, "SELECT 1") == 1
         server.close()
